@@ -1,0 +1,246 @@
+//! The one canonical form of a request's path.
+//!
+//! A proxy, Gatepost and the application each parse the same request target, and whatever they read differently is a
+//! way past the decision. So a path is decoded exactly once, and refused when any reader could take it for another.
+
+use std::borrow::Cow;
+
+/// The longest request target that is read, in bytes.
+pub const MAX_TARGET_LEN: usize = 8_192;
+
+/// Why a request target has no canonical path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It does not begin with `/`: empty, the `*` of OPTIONS, or the absolute form (RFC 9112, section 3.2).
+    #[error("the request target does not begin with `/`")]
+    NotOriginForm,
+    /// It is longer than [`MAX_TARGET_LEN`].
+    #[error("the request target is longer than 8192 bytes")]
+    TooLong,
+    /// It holds a byte that RFC 3986 does not allow: a space, a control character, `\`, `#`, or anything beyond ASCII.
+    #[error("the request target holds a character that must be percent-encoded")]
+    RawCharacter,
+    /// A `%` is not followed by two hexadecimal digits.
+    #[error("the path holds a broken percent-encoding")]
+    BrokenEncoding,
+    /// What was encoded is `/`, `\`, `?`, `#`, `;` or a control character.
+    #[error("the path holds a percent-encoded delimiter or control character")]
+    EncodedDelimiter,
+    /// After one decoding there is still a percent-encoding.
+    #[error("the path is percent-encoded twice")]
+    DoubleEncoding,
+    /// What was encoded is not UTF-8.
+    #[error("the path is not UTF-8")]
+    NotUtf8,
+    /// A segment is `.` or `..`.
+    #[error("the path holds a `.` or `..` segment")]
+    DotSegment,
+    /// Two slashes follow each other.
+    #[error("the path holds an empty segment")]
+    EmptySegment,
+    /// A segment has `;` parameters.
+    #[error("the path holds a `;` parameter")]
+    Parameter,
+}
+
+/// A path in canonical form: it begins with `/`, its segments are decoded, and none of them holds a `/`.
+///
+/// Case is significant, and `/a/` is another path than `/a`.
+// INVARIANT: built by `parse` only, so whoever holds one knows that every check was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanonicalPath<'a>(Cow<'a, str>);
+
+impl<'a> CanonicalPath<'a> {
+    /// Reads the path of a request target in origin form (`/path?query`). The query takes no part in it.
+    pub fn parse(target: &'a [u8]) -> Result<Self, PathError> {
+        if target.len() > MAX_TARGET_LEN {
+            return Err(PathError::TooLong);
+        }
+        if target.first() != Some(&b'/') {
+            return Err(PathError::NotOriginForm);
+        }
+        let mut encoded = false;
+        let mut end = target.len();
+        for (at, &byte) in target.iter().enumerate() {
+            match byte {
+                0x00..=0x20 | 0x7f.. | b'\\' | b'#' => return Err(PathError::RawCharacter),
+                b'?' if end == target.len() => end = at,
+                b'%' if end == target.len() => encoded = true,
+                b';' if end == target.len() => return Err(PathError::Parameter),
+                _ => {}
+            }
+        }
+        // All bytes are ASCII, so this cannot fail; and if it did, the request would be refused.
+        let raw = target.get(..end).and_then(|path| std::str::from_utf8(path).ok()).ok_or(PathError::NotUtf8)?;
+        let path = if encoded { Cow::Owned(decode(raw)?) } else { Cow::Borrowed(raw) };
+        let mut segments = path.split('/').skip(1).peekable();
+        while let Some(segment) = segments.next() {
+            match segment {
+                "." | ".." => return Err(PathError::DotSegment),
+                "" if segments.peek().is_some() => return Err(PathError::EmptySegment),
+                _ => {}
+            }
+        }
+        Ok(Self(path))
+    }
+
+    /// The decoded path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The decoded segments; the last one is empty if the path ends with `/`.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').skip(1)
+    }
+}
+
+fn decode(raw: &str) -> Result<String, PathError> {
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let (high, low) = (bytes.next().and_then(hex), bytes.next().and_then(hex));
+        let (Some(high), Some(low)) = (high, low) else { return Err(PathError::BrokenEncoding) };
+        let byte = high << 4 | low;
+        if matches!(byte, 0x00..=0x1f | 0x7f | b'/' | b'\\' | b'?' | b'#' | b';') {
+            return Err(PathError::EncodedDelimiter);
+        }
+        decoded.push(byte);
+    }
+    let decoded = String::from_utf8(decoded).map_err(|_| PathError::NotUtf8)?;
+    if decoded.chars().any(char::is_control) {
+        return Err(PathError::EncodedDelimiter);
+    }
+    let mut rest = decoded.as_bytes();
+    while let [first, tail @ ..] = rest {
+        if let (b'%', [high, low, ..]) = (first, tail)
+            && hex(*high).is_some()
+            && hex(*low).is_some()
+        {
+            return Err(PathError::DoubleEncoding);
+        }
+        rest = tail;
+    }
+    Ok(decoded)
+}
+
+const fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_ambiguity_is_refused_with_its_cause() {
+        use PathError::{
+            BrokenEncoding, DotSegment, DoubleEncoding, EmptySegment, EncodedDelimiter, NotOriginForm, NotUtf8,
+            Parameter, RawCharacter, TooLong,
+        };
+        let long = format!("/{}", "a".repeat(MAX_TARGET_LEN));
+        for (target, error) in [
+            ("", NotOriginForm),
+            ("*", NotOriginForm),
+            ("admin", NotOriginForm),
+            ("http://example.com/admin", NotOriginForm),
+            ("/public/../admin", DotSegment),
+            ("/public/%2e%2e/admin", DotSegment),
+            ("/public/.%2E/admin", DotSegment),
+            ("/admin/.", DotSegment),
+            ("/admin/..", DotSegment),
+            ("/public/..%2fadmin", EncodedDelimiter),
+            ("/public/..%5cadmin", EncodedDelimiter),
+            ("/%2Fadmin", EncodedDelimiter),
+            ("/admin%23", EncodedDelimiter),
+            ("/admin%3Fx", EncodedDelimiter),
+            ("/admin%3bx", EncodedDelimiter),
+            ("/admin%00", EncodedDelimiter),
+            ("/admin%0d%0aX: y", RawCharacter),
+            ("/admin%0d%0a", EncodedDelimiter),
+            ("/admin%7f", EncodedDelimiter),
+            ("/admin%c2%85", EncodedDelimiter),
+            ("//admin", EmptySegment),
+            ("/a//b", EmptySegment),
+            ("/a//", EmptySegment),
+            ("/admin;x=1", Parameter),
+            ("/public/..;/admin", Parameter),
+            ("/%252e%252e/admin", DoubleEncoding),
+            ("/%2541", DoubleEncoding),
+            ("/%c0%af", NotUtf8),
+            ("/%ff", NotUtf8),
+            ("/%", BrokenEncoding),
+            ("/%4", BrokenEncoding),
+            ("/%zz", BrokenEncoding),
+            ("/%4/x", BrokenEncoding),
+            ("/a b", RawCharacter),
+            ("/a\tb", RawCharacter),
+            ("/a\\b", RawCharacter),
+            ("/a#b", RawCharacter),
+            ("/\u{e9}", RawCharacter),
+            ("/a?x=\u{1}", RawCharacter),
+            (long.as_str(), TooLong),
+        ] {
+            assert_eq!(CanonicalPath::parse(target.as_bytes()), Err(error), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_is_unambiguous_is_decoded_once() {
+        for (target, path) in [
+            ("/", "/"),
+            ("/admin", "/admin"),
+            ("/%61dmin", "/admin"),
+            ("/Admin", "/Admin"),
+            ("/admin/", "/admin/"),
+            ("/admin?x=/public/../..;%00%zz", "/admin"),
+            ("/caf%C3%A9", "/caf\u{e9}"),
+            ("/a%20b", "/a b"),
+            ("/100%25", "/100%"),
+            ("/...", "/..."),
+            ("/a..b/.c", "/a..b/.c"),
+        ] {
+            assert_eq!(
+                CanonicalPath::parse(target.as_bytes()).map(|p| p.as_str().to_owned()),
+                Ok(path.to_owned()),
+                "{target}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_canonical_path_is_never_ambiguous(target in "/[a-zA-Z0-9./%;?\\\\#\u{0}-\u{1f}é-]{0,40}") {
+            if let Ok(path) = CanonicalPath::parse(target.as_bytes()) {
+                prop_assert!(path.as_str().starts_with('/'));
+                prop_assert!(!path.as_str().contains("//"));
+                prop_assert!(!path.as_str().chars().any(|c| c.is_control() || "\\?#;".contains(c)));
+                prop_assert!(path.segments().all(|segment| segment != "." && segment != ".."));
+            }
+        }
+
+        #[test]
+        fn encoding_every_byte_of_a_segment_changes_nothing(segment in "[a-zA-Z0-9_~é-]{1,20}") {
+            let encoded: String = segment.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let target = format!("/{encoded}");
+            let path = CanonicalPath::parse(target.as_bytes()).unwrap();
+            prop_assert_eq!(path.as_str(), format!("/{}", segment));
+        }
+
+        #[test]
+        fn nothing_panics(target in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = CanonicalPath::parse(&target);
+        }
+    }
+}

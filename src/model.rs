@@ -1,0 +1,27 @@
+//! The domain's plain data: what exists, without behaviour that needs a store, a clock or a policy.
+//!
+//! Everything here can be built and compared in a unit test. Nothing here reads or writes anything.
+
+mod account;
+mod application;
+mod change;
+mod credential;
+mod event;
+mod id;
+mod listen;
+mod name;
+mod role;
+mod time;
+
+pub use account::{NewUser, Organization, Plan, User};
+pub use application::{Application, ApplicationType, Device, Membership, Standing};
+pub use change::{Change, ChangeSeq};
+pub use credential::{ApiKey, CredentialKind, SigningKey};
+pub use event::{Event, EventAction};
+pub use id::{
+    ApiKeyId, ApplicationId, DecisionId, DeviceId, EventId, IdError, OrganizationId, SessionId, SigningKeyId, UserId,
+};
+pub use listen::{ListenAddress, ListenAddressError};
+pub use name::{Email, Name, NameError, Username};
+pub use role::{Role, RoleError};
+pub use time::Timestamp;

@@ -1,1 +1,17 @@
-//! Who sent it.
+//! Who sent it: session tokens, API keys and passwords, and the one type that proves that a credential was verified.
+//!
+//! Decides nothing about what anybody may do.
+
+mod api_key;
+mod keyring;
+mod password;
+mod token;
+mod vault;
+mod verifier;
+
+pub use api_key::{ApiKeyText, looks_like_api_key};
+pub use keyring::{Keyring, KeyringError};
+pub use password::{PasswordError, Passwords};
+pub use token::{Issued, TokenSettings};
+pub use vault::{Vault, VaultError};
+pub use verifier::{Candidate, Capacity, Refused, Verified, Verifier, VerifyError};

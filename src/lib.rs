@@ -8,6 +8,7 @@ pub mod clock;
 pub mod model;
 pub mod secret;
 
+pub mod cache;
 pub mod config;
 pub mod http;
 pub mod store;

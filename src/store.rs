@@ -107,8 +107,8 @@ pub trait Read {
         limit: u32,
     ) -> Result<Vec<Device>, StoreError>;
 
-    /// The API key with this digest and the account that it belongs to.
-    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, User)>, StoreError>;
+    /// The API key with this digest.
+    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<ApiKey>, StoreError>;
     /// The API key with this identifier.
     fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
     /// The API keys of an account.

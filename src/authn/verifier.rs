@@ -1,0 +1,209 @@
+//! From the text of a credential to the proof that it was verified, through the cache.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::api_key::{ApiKeyText, looks_like_api_key};
+use super::keyring::Keyring;
+use super::token::has_begun;
+use crate::cache::{Cache, Stamp, Versions};
+use crate::model::{ApiKey, ApiKeyId, Change, CredentialKind, SessionId, Timestamp, User, UserId};
+use crate::secret::Digest;
+use crate::store::{Store, StoreError};
+
+/// How long a key that does not exist is remembered as such.
+const UNKNOWN_FOR: Duration = Duration::from_secs(10);
+
+/// The credential is not valid. Callers do not learn why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the credential is not valid")]
+pub struct Refused;
+
+/// The credential is not valid, or that could not be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It is not valid.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A verified credential and whose it is.
+// INVARIANT: built by `Verifier` only, and handed out only after `is_usable` was asked with the time of the request.
+#[derive(Debug)]
+pub struct Verified {
+    user: User,
+    digest: Digest,
+    credential: Credential,
+    issued_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+enum Credential {
+    Session { id: SessionId, mfa: bool },
+    ApiKey { id: ApiKeyId, scopes: Vec<String> },
+}
+
+impl Verified {
+    /// Whose credential it is.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The user's identifier.
+    pub fn user_id(&self) -> UserId {
+        self.user.id
+    }
+
+    /// What the credential is known by in caches.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> CredentialKind {
+        match self.credential {
+            Credential::Session { .. } => CredentialKind::Session,
+            Credential::ApiKey { .. } => CredentialKind::ApiKey,
+        }
+    }
+
+    /// Its identifier, which may be shown and logged.
+    pub fn id(&self) -> String {
+        match &self.credential {
+            Credential::Session { id, .. } => id.to_string(),
+            Credential::ApiKey { id, .. } => id.to_string(),
+        }
+    }
+
+    /// Whether a second factor was given.
+    pub fn mfa(&self) -> bool {
+        matches!(self.credential, Credential::Session { mfa: true, .. })
+    }
+
+    /// What an API key is narrowed to.
+    pub fn scopes(&self) -> &[String] {
+        match &self.credential {
+            Credential::Session { .. } => &[],
+            Credential::ApiKey { scopes, .. } => scopes,
+        }
+    }
+
+    /// When it was issued.
+    pub fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
+    /// When it ends, if ever.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    fn is_usable(&self, now: Timestamp) -> bool {
+        let begun = match self.credential {
+            Credential::Session { .. } => has_begun(self.issued_at, now),
+            Credential::ApiKey { .. } => true,
+        };
+        begun && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// A text that could be a credential: what is looked up.
+#[derive(Clone, Copy)]
+pub struct Candidate<'a> {
+    text: &'a str,
+    digest: Digest,
+    kind: CredentialKind,
+}
+
+impl<'a> Candidate<'a> {
+    /// Reads a credential's text; an API key whose form or checksum is wrong goes no further.
+    pub fn read(text: &'a str) -> Result<Self, Refused> {
+        if looks_like_api_key(text) {
+            let digest = ApiKeyText::digest_of(text).ok_or(Refused)?;
+            Ok(Self { text, digest, kind: CredentialKind::ApiKey })
+        } else {
+            Ok(Self { text, digest: Digest::of(text.as_bytes()), kind: CredentialKind::Session })
+        }
+    }
+}
+
+/// How many entries the caches hold at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// Verified credentials.
+    pub verified: u64,
+    /// Keys that are known not to exist.
+    pub unknown: u64,
+}
+
+/// Verifies credentials.
+pub struct Verifier {
+    store: Arc<dyn Store>,
+    keyring: Arc<Keyring>,
+    versions: Arc<Versions>,
+    verified: Cache<Digest, Arc<Verified>>,
+    unknown: Cache<Digest, ()>,
+}
+
+impl Verifier {
+    /// A verifier with empty caches.
+    pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, versions: Arc<Versions>, capacity: Capacity) -> Self {
+        let (verified, unknown) = (Cache::new(capacity.verified), Cache::new(capacity.unknown));
+        Self { store, keyring, versions, verified, unknown }
+    }
+
+    /// What is known of the candidate without asking the store, with the versions that it depends on.
+    pub fn cached(&self, candidate: Candidate<'_>, now: Timestamp) -> Option<Result<(Arc<Verified>, Stamp), Refused>> {
+        if let Some((verified, stamp)) = self.verified.get_stamped(&self.versions, &candidate.digest) {
+            return Some(if verified.is_usable(now) { Ok((verified, stamp)) } else { Err(Refused) });
+        }
+        self.unknown.get(&self.versions, &candidate.digest, now).map(|()| Err(Refused))
+    }
+
+    /// Verifies the candidate, asking the store if need be. Blocks.
+    pub fn verify(&self, candidate: Candidate<'_>, now: Timestamp) -> Result<(Arc<Verified>, Stamp), VerifyError> {
+        if let Some(known) = self.cached(candidate, now) {
+            return known.map_err(VerifyError::from);
+        }
+        let (verified, stamp) = match candidate.kind {
+            CredentialKind::ApiKey => self.load_api_key(candidate.digest, now)?,
+            CredentialKind::Session => self.load_session(candidate, now)?,
+        };
+        if !verified.is_usable(now) {
+            return Err(Refused.into());
+        }
+        let verified = Arc::new(verified);
+        self.verified.insert(candidate.digest, Arc::clone(&verified), stamp, None);
+        Ok((verified, stamp))
+    }
+
+    fn load_api_key(&self, digest: Digest, now: Timestamp) -> Result<(Verified, Stamp), VerifyError> {
+        let mut stamp = self.versions.stamp(&[Change::ApiKey(digest)]);
+        let Some(key) = self.store.api_key_by_digest(&digest)? else {
+            self.unknown.insert(digest, (), stamp, Some(now.plus(UNKNOWN_FOR)));
+            return Err(Refused.into());
+        };
+        self.versions.add(&mut stamp, &Change::User(key.user));
+        let user = self.store.user(key.user)?.ok_or(Refused)?;
+        let ApiKey { id, scopes, created_at, expires_at, .. } = key;
+        let credential = Credential::ApiKey { id, scopes };
+        Ok((Verified { user, digest, credential, issued_at: created_at, expires_at }, stamp))
+    }
+
+    fn load_session(&self, candidate: Candidate<'_>, now: Timestamp) -> Result<(Verified, Stamp), VerifyError> {
+        let mut stamp = self.versions.stamp(&[Change::SigningKeys]);
+        let claims = self.keyring.verify(candidate.text, now).ok_or(Refused)?;
+        self.versions.add(&mut stamp, &Change::User(claims.sub));
+        let user = self.store.user(claims.sub)?.ok_or(Refused)?;
+        if claims.issued_at_millis() < user.tokens_not_before {
+            return Err(Refused.into());
+        }
+        let credential = Credential::Session { id: claims.jti, mfa: claims.mfa() };
+        let (issued_at, expires_at) = (claims.issued_at(), Some(claims.expires_at()));
+        Ok((Verified { user, digest: candidate.digest, credential, issued_at, expires_at }, stamp))
+    }
+}

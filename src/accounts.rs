@@ -1,0 +1,213 @@
+//! What the account system does. Every change goes the same way: begin a transaction, let Cedar authorize it on the state
+//! that the transaction sees, write, record the account event, commit, and make every cache forget what has changed
+//! before the caller learns that it is done.
+//!
+//! The rules of who may do what are policies (`policies/accounts.cedar`), not conditions here.
+
+mod actor;
+mod api_keys;
+mod applications;
+mod coherence;
+mod devices;
+mod members;
+mod organizations;
+mod sessions;
+mod signing_keys;
+mod users;
+
+use std::sync::Arc;
+
+pub use actor::{Actor, Origin};
+pub use api_keys::{CreatedApiKey, NewApiKey};
+pub use applications::SeenApplication;
+pub use coherence::Coherence;
+pub use members::Member;
+pub use users::NewAccount;
+
+use crate::audit;
+use crate::authn::{Keyring, KeyringError, PasswordError, Passwords};
+use crate::authz::{Circumstances, Engine, Resource};
+use crate::clock::Clock;
+use crate::model::{NameError, Role, Timestamp, User, UserId};
+use crate::store::{Read, Store, StoreError, Transaction};
+
+/// The change or question was refused, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// Policies do not permit it.
+    #[error("this is not permitted")]
+    Denied {
+        /// The stable code that the deciding policy gives (`@code`), or `forbidden`.
+        code: String,
+    },
+    /// There is no such thing, or none that the caller may see.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// It exists already.
+    #[error("there is such a {0} already")]
+    Exists(&'static str),
+    /// A value cannot be accepted.
+    #[error("`{field}`: {message}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What was expected.
+        message: String,
+    },
+    /// The last administrator of an organization cannot be removed.
+    #[error("the last administrator of an organization cannot be removed")]
+    LastAdministrator,
+    /// The login or the password is wrong. Which of them is not told.
+    #[error("the login or the password is wrong")]
+    InvalidCredentials,
+    /// This needs a session, not an API key.
+    #[error("this can be done with a session token only")]
+    SessionRequired,
+    /// Too much is going on.
+    #[error("too many passwords are being checked at the moment")]
+    Busy,
+    /// The signing keys cannot be used.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// A password could not be hashed.
+    #[error("the password could not be hashed")]
+    Hashing,
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for AccountError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Exists(what) => Self::Exists(what),
+            StoreError::Missing(what) => Self::NotFound(what),
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<PasswordError> for AccountError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Length => Self::Invalid { field: "password", message: error.to_string() },
+            PasswordError::Busy => Self::Busy,
+            PasswordError::Failed => Self::Hashing,
+        }
+    }
+}
+
+impl AccountError {
+    fn name(field: &'static str) -> impl FnOnce(NameError) -> Self {
+        move |error| Self::Invalid { field, message: error.to_string() }
+    }
+}
+
+type Result<T> = std::result::Result<T, AccountError>;
+
+/// The account system.
+pub struct Accounts {
+    store: Arc<dyn Store>,
+    engine: Arc<Engine>,
+    coherence: Arc<Coherence>,
+    keyring: Arc<Keyring>,
+    passwords: Passwords,
+    clock: Arc<dyn Clock>,
+}
+
+/// Whom and which role an action on members concerns.
+#[derive(Debug, Clone, Copy, Default)]
+struct Target {
+    member: Option<UserId>,
+    role: Option<Role>,
+}
+
+impl Accounts {
+    /// The account system on this store, by these policies.
+    pub fn new(
+        store: Arc<dyn Store>,
+        engine: Arc<Engine>,
+        coherence: Arc<Coherence>,
+        keyring: Arc<Keyring>,
+        passwords: Passwords,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, engine, coherence, keyring, passwords, clock }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>> {
+        Ok(self.store.begin()?)
+    }
+
+    /// Records what was done, makes it durable, and lets no cache serve the state before it. Every change ends here.
+    fn finish(
+        &self,
+        mut transaction: Box<dyn Transaction + '_>,
+        events: impl IntoIterator<Item = audit::Draft>,
+    ) -> Result<()> {
+        for event in events {
+            transaction.record(&event.finish())?;
+        }
+        let changes = transaction.commit()?;
+        self.coherence.apply(&changes)
+    }
+
+    /// Lets Cedar decide, on the state that `store` shows.
+    fn authorize(&self, store: &dyn Read, actor: &Actor, action: &str, resource: &Resource) -> Result<()> {
+        self.authorize_for(store, actor, action, resource, Target::default())
+    }
+
+    fn authorize_for(
+        &self,
+        store: &dyn Read,
+        actor: &Actor,
+        action: &str,
+        resource: &Resource,
+        target: Target,
+    ) -> Result<()> {
+        let origin = actor.origin();
+        let circumstances = Circumstances {
+            now: self.now(),
+            client: origin.client,
+            method: &origin.method,
+            host: &origin.host,
+            path: &origin.path,
+            member: target.member,
+            role: target.role,
+        };
+        let credential_id = actor.credential_id();
+        let subject = actor.subject(&credential_id);
+        let (decision, generation) = self.engine.decide_in(store, &subject, action, resource, &circumstances)?;
+        if decision.permit().is_some() {
+            return Ok(());
+        }
+        for error in decision.errors().iter() {
+            tracing::error!(action, error = %error, "a policy failed, so the request was denied");
+        }
+        let code = decision.policies().iter().find_map(|policy| generation.code(policy));
+        Err(AccountError::Denied { code: code.unwrap_or("forbidden").to_owned() })
+    }
+}
+
+/// A denial of seeing something looks like its absence.
+fn hide(what: &'static str) -> impl Fn(AccountError) -> AccountError {
+    move |error| match error {
+        AccountError::Denied { .. } => AccountError::NotFound(what),
+        other => other,
+    }
+}
+
+/// The account that `login`, a username or an address, names.
+fn user_by_login(store: &dyn Read, login: &str) -> Result<Option<User>> {
+    // A text that is neither names nobody.
+    let user = if login.contains('@') {
+        crate::model::Email::parse(login).ok().map(|email| store.user_by_email(&email))
+    } else {
+        crate::model::Username::parse(login).ok().map(|username| store.user_by_username(&username))
+    };
+    Ok(user.transpose()?.flatten())
+}

@@ -1,0 +1,88 @@
+//! Session tokens: log-in, refresh, sign out everywhere.
+
+use std::time::Duration;
+
+use super::{AccountError, Accounts, Actor, Origin, Result, hide, user_by_login};
+use crate::audit::{self, Author};
+use crate::authn::Issued;
+use crate::authz::Resource;
+use crate::model::{CredentialKind, EventAction, Timestamp, UserId};
+use crate::secret::Secret;
+
+impl Accounts {
+    /// Signs in with a username or address and a password. Blocks for as long whether or not the account exists.
+    pub fn log_in(&self, login: &str, password: &Secret, origin: &Origin) -> Result<Issued> {
+        let user = user_by_login(&*self.store, login)?;
+        let hash = match &user {
+            Some(user) => self.store.password_hash(user.id)?,
+            None => None,
+        };
+        let right = self.passwords.verify(password, hash.as_ref())?;
+        let (Some(user), Some(hash), true) = (user, hash, right) else {
+            return Err(AccountError::InvalidCredentials);
+        };
+        let outdated = self.passwords.is_outdated(&hash);
+        let rehashed = outdated.then(|| self.passwords.hash(password)).transpose()?;
+        let mut tx = self.begin()?;
+        // The password may have been changed, or the account deleted, while the old one was being checked.
+        if tx.password_hash(user.id)?.is_none_or(|now| now.expose() != hash.expose()) {
+            return Err(AccountError::InvalidCredentials);
+        }
+        if rehashed.is_some() {
+            tx.set_password_hash(user.id, rehashed.as_ref())?;
+        }
+        let now = self.now();
+        let issued = self.keyring.issue(user.id, &["pwd"], now)?;
+        let author =
+            Author { user: Some(user.id), credential_kind: "password", credential_id: None, client: origin.client };
+        let event = audit::event(&author, EventAction::SessionCreated, now).user(user.id).detail(issued.id);
+        self.finish(tx, [event])?;
+        Ok(issued)
+    }
+
+    /// A new session token in exchange for a valid one, with the same factors.
+    pub fn refresh_session(&self, actor: &Actor) -> Result<Issued> {
+        let verified = actor.verified().ok_or(AccountError::InvalidCredentials)?;
+        if verified.kind() != CredentialKind::Session {
+            return Err(AccountError::SessionRequired);
+        }
+        let methods: &[&str] = if verified.mfa() { &["pwd", "otp"] } else { &["pwd"] };
+        self.issue(actor, verified.user_id(), methods, EventAction::SessionRefreshed)
+    }
+
+    /// A session token for an account, made on the console without its password.
+    pub fn issue_session(&self, actor: &Actor, user: UserId) -> Result<Issued> {
+        self.issue(actor, user, &[], EventAction::SessionCreated)
+    }
+
+    fn issue(&self, actor: &Actor, user: UserId, methods: &[&str], action: EventAction) -> Result<Issued> {
+        let tx = self.begin()?;
+        self.authorize(&*tx, actor, "ViewAccount", &Resource::User(user)).map_err(hide("user"))?;
+        self.authorize(&*tx, actor, "ManageSessions", &Resource::User(user))?;
+        let now = self.now();
+        // Sessions may have been ended since the actor's was verified; the new one must not outlive that.
+        let account = tx.user(user)?.ok_or(AccountError::NotFound("user"))?;
+        if actor.verified().is_some_and(|verified| verified.user().tokens_not_before != account.tokens_not_before) {
+            return Err(AccountError::InvalidCredentials);
+        }
+        let issued = self.keyring.issue(user, methods, now)?;
+        self.finish(tx, [audit::event(&actor.author(), action, now).user(user).detail(issued.id)])?;
+        Ok(issued)
+    }
+
+    /// Ends all of an account's session tokens.
+    pub fn end_sessions(&self, actor: &Actor, user: UserId) -> Result<()> {
+        let mut tx = self.begin()?;
+        self.authorize(&*tx, actor, "ViewAccount", &Resource::User(user)).map_err(hide("user"))?;
+        self.authorize(&*tx, actor, "ManageSessions", &Resource::User(user))?;
+        let now = self.now();
+        tx.end_sessions(user, next_millisecond(now))?;
+        self.finish(tx, [audit::event(&actor.author(), EventAction::SessionsEnded, now).user(user)])
+    }
+}
+
+/// Tokens tell when they were issued to the millisecond: those of this one are ended, those of the next are not.
+fn next_millisecond(now: Timestamp) -> Timestamp {
+    let whole = Timestamp::from_micros(now.as_micros().div_euclid(1_000).saturating_mul(1_000));
+    whole.plus(Duration::from_millis(1))
+}

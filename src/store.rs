@@ -6,6 +6,7 @@
 //!
 //! The store decides nothing about who may do what, and may be used by `authn`, `authz` and `accounts` only.
 
+mod migrations;
 pub mod sqlite;
 
 use crate::model::{

@@ -6,6 +6,7 @@
 //!
 //! The store decides nothing about who may do what, and may be used by `authn`, `authz` and `accounts` only.
 
+mod migrations;
 pub mod sqlite;
 
 use crate::model::{
@@ -18,7 +19,8 @@ use crate::secret::{Digest, PasswordHash};
 /// The store has failed, or refuses.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Something with this unique value exists already.
+    /// Something with this unique value exists already, or something exists still that must be gone before what was to
+    /// be deleted.
     #[error("{0} exists already")]
     Exists(&'static str),
     /// What was to be changed, or is referred to, does not exist.
@@ -150,20 +152,27 @@ pub struct StoredEvent {
 
 /// Writes, and the reads that they depend on, as one step: all of it happens, or nothing.
 ///
-/// Dropping a transaction undoes it. A method that fails leaves the transaction usable only for dropping.
+/// Dropping a transaction undoes it. A method that fails leaves the transaction usable only for dropping: it can no
+/// longer be committed.
+///
+/// What does not exist is [`StoreError::Missing`], named `user`, `organization`, `administrator`, `application`,
+/// `member`, `device`, `api key` or `signing key`; what exists already is [`StoreError::Exists`], by the same names.
 pub trait Transaction: Read {
     /// Creates an account. [`StoreError::Exists`] names `username` or `email` when another account has it.
     fn insert_user(&mut self, user: &NewUser) -> Result<(), StoreError>;
-    /// Deletes an account with its API keys, memberships and administrator rights. What it owns must be gone.
+    /// Deletes an account with its API keys, memberships and administrator rights. What it owns must be gone:
+    /// [`StoreError::Exists`] names `application` or `organization` (its personal one).
     fn delete_user(&mut self, id: UserId) -> Result<(), StoreError>;
     /// Sets or takes an account's password.
     fn set_password_hash(&mut self, user: UserId, hash: Option<&PasswordHash>) -> Result<(), StoreError>;
-    /// Refuses the account's session tokens issued before `not_before`.
+    /// Refuses the account's session tokens issued before `not_before`; the latest such time stays in force, so that a
+    /// clock that was set back revives nothing.
     fn end_sessions(&mut self, user: UserId, not_before: Timestamp) -> Result<(), StoreError>;
 
     /// Creates an organization. [`StoreError::Exists`] when `personal_to` has a personal organization already.
     fn insert_organization(&mut self, organization: &Organization) -> Result<(), StoreError>;
-    /// Deletes an organization; its applications must be gone.
+    /// Deletes an organization with its administrators; its applications must be gone: [`StoreError::Exists`] names
+    /// `application`.
     fn delete_organization(&mut self, id: OrganizationId) -> Result<(), StoreError>;
     /// Sets an organization's plan.
     fn set_plan(&mut self, organization: OrganizationId, plan: Plan) -> Result<(), StoreError>;

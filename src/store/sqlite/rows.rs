@@ -1,0 +1,200 @@
+//! Rows: which columns make up each of the domain's types, in which order, and how a statement's rows are read.
+
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, ErrorCode, Params, Row};
+
+use super::values::{Flag, TextList};
+use crate::model::{ApiKey, Application, Device, Membership, Organization, SigningKey, User};
+use crate::store::{StoreError, StoredEvent};
+
+/// The columns of one row, taken one after the other.
+pub(super) struct Columns<'r> {
+    row: &'r Row<'r>,
+    next: usize,
+}
+
+impl Columns<'_> {
+    /// The next column. [`StoreError::Damaged`] names it, without its content, when it does not hold a `T`.
+    pub(super) fn take<T: FromSql>(&mut self) -> Result<T, StoreError> {
+        let at = self.next;
+        self.next += 1;
+        self.row.get(at).map_err(|error| {
+            let cause = match error {
+                rusqlite::Error::FromSqlConversionFailure(_, _, cause) => cause.to_string(),
+                other => match StoreError::from(other) {
+                    StoreError::Damaged(cause) => cause,
+                    other => return other,
+                },
+            };
+            StoreError::Damaged(format!("column `{}`: {cause}", self.row.as_ref().column_name(at).unwrap_or("?")))
+        })
+    }
+}
+
+/// All rows that the statement gives. It runs to its end, where SQLite checks its constraints.
+pub(super) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    read: impl Fn(&mut Columns<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(&mut Columns { row, next: 0 })?);
+    }
+    Ok(found)
+}
+
+/// The one row that a query by a unique value gives, if it gives any.
+pub(super) fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    read: impl Fn(&mut Columns<'_>) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    rows.next()?.map(|row| read(&mut Columns { row, next: 0 })).transpose()
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let damaged = match &error {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..) => true,
+            other => {
+                matches!(other.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            }
+        };
+        if damaged { Self::Damaged(error.to_string()) } else { Self::Failed(Box::new(error)) }
+    }
+}
+
+macro_rules! user_columns {
+    () => {
+        "u.id, u.username, u.email, u.installation_administrator, u.tokens_not_before, u.created_at"
+    };
+}
+
+macro_rules! organization_columns {
+    () => {
+        "o.id, o.name, o.plan, o.personal_to, o.created_at"
+    };
+}
+
+macro_rules! application_columns {
+    () => {
+        "a.id, a.name, a.application_type, a.organization_id, a.owner_id, a.created_at"
+    };
+}
+
+macro_rules! membership_columns {
+    () => {
+        "m.application_id, m.user_id, m.role, m.created_at"
+    };
+}
+
+macro_rules! device_columns {
+    () => {
+        "d.id, d.application_id, d.name, d.created_at"
+    };
+}
+
+macro_rules! api_key_columns {
+    () => {
+        "k.id, k.user_id, k.name, k.description, k.digest, k.prefix, k.scopes, k.created_at, k.expires_at, k.last_used_at"
+    };
+}
+
+pub(super) use {
+    api_key_columns, application_columns, device_columns, membership_columns, organization_columns, user_columns,
+};
+
+pub(super) fn user(columns: &mut Columns<'_>) -> Result<User, StoreError> {
+    Ok(User {
+        id: columns.take()?,
+        username: columns.take()?,
+        email: columns.take()?,
+        installation_administrator: columns.take::<Flag>()?.0,
+        tokens_not_before: columns.take()?,
+        created_at: columns.take()?,
+    })
+}
+
+pub(super) fn organization(columns: &mut Columns<'_>) -> Result<Organization, StoreError> {
+    Ok(Organization {
+        id: columns.take()?,
+        name: columns.take()?,
+        plan: columns.take()?,
+        personal_to: columns.take()?,
+        created_at: columns.take()?,
+    })
+}
+
+pub(super) fn application(columns: &mut Columns<'_>) -> Result<Application, StoreError> {
+    Ok(Application {
+        id: columns.take()?,
+        name: columns.take()?,
+        application_type: columns.take()?,
+        organization: columns.take()?,
+        owner: columns.take()?,
+        created_at: columns.take()?,
+    })
+}
+
+pub(super) fn membership(columns: &mut Columns<'_>) -> Result<Membership, StoreError> {
+    Ok(Membership {
+        application: columns.take()?,
+        user: columns.take()?,
+        role: columns.take()?,
+        created_at: columns.take()?,
+    })
+}
+
+pub(super) fn device(columns: &mut Columns<'_>) -> Result<Device, StoreError> {
+    Ok(Device { id: columns.take()?, application: columns.take()?, name: columns.take()?, created_at: columns.take()? })
+}
+
+pub(super) fn api_key(columns: &mut Columns<'_>) -> Result<ApiKey, StoreError> {
+    Ok(ApiKey {
+        id: columns.take()?,
+        user: columns.take()?,
+        name: columns.take()?,
+        description: columns.take()?,
+        digest: columns.take()?,
+        prefix: columns.take()?,
+        scopes: columns.take::<TextList>()?.0,
+        created_at: columns.take()?,
+        expires_at: columns.take()?,
+        last_used_at: columns.take()?,
+    })
+}
+
+pub(super) fn signing_key(columns: &mut Columns<'_>) -> Result<SigningKey, StoreError> {
+    Ok(SigningKey {
+        id: columns.take()?,
+        private: columns.take()?,
+        public: columns.take()?,
+        created_at: columns.take()?,
+    })
+}
+
+pub(super) fn event(columns: &mut Columns<'_>) -> Result<StoredEvent, StoreError> {
+    Ok(StoredEvent {
+        id: columns.take()?,
+        at: columns.take()?,
+        actor: columns.take()?,
+        credential_kind: columns.take()?,
+        credential_id: columns.take()?,
+        client: columns.take()?,
+        action: columns.take()?,
+        user: columns.take()?,
+        application: columns.take()?,
+        organization: columns.take()?,
+        detail: columns.take()?,
+    })
+}

@@ -14,7 +14,7 @@ mod role;
 mod time;
 
 pub use account::{NewUser, Organization, Plan, User};
-pub use application::{Application, ApplicationType, Device, Membership, Standing};
+pub use application::{Application, ApplicationType, Device, Membership};
 pub use change::{Change, ChangeSeq};
 pub use credential::{ApiKey, CredentialKind, SigningKey};
 pub use event::{Event, EventAction};

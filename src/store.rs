@@ -11,8 +11,7 @@ pub mod sqlite;
 
 use crate::model::{
     ApiKey, ApiKeyId, Application, ApplicationId, Change, ChangeSeq, Device, DeviceId, Email, Event, Membership,
-    NewUser, Organization, OrganizationId, Plan, Role, SigningKey, SigningKeyId, Standing, Timestamp, User, UserId,
-    Username,
+    NewUser, Organization, OrganizationId, Plan, Role, SigningKey, SigningKeyId, Timestamp, User, UserId, Username,
 };
 use crate::secret::{Digest, PasswordHash};
 
@@ -90,9 +89,6 @@ pub trait Read {
     ) -> Result<Vec<(Application, Role)>, StoreError>;
     /// The applications that belong to an organization.
     fn applications_in(&self, organization: OrganizationId) -> Result<Vec<Application>, StoreError>;
-    /// The application, its organization and the user's role, in one look: nothing if the application does not exist.
-    /// With no user, the role is empty.
-    fn standing(&self, application: ApplicationId, user: Option<UserId>) -> Result<Option<Standing>, StoreError>;
 
     /// The members of an application, with their roles.
     fn members(&self, application: ApplicationId) -> Result<Vec<(User, Membership)>, StoreError>;

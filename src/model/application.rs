@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApplicationId, DeviceId, Name, Organization, OrganizationId, Role, Timestamp, UserId};
+use super::{ApplicationId, DeviceId, Name, OrganizationId, Role, Timestamp, UserId};
 
 /// An application: what roles are held on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,15 +70,4 @@ pub struct Membership {
     pub role: Role,
     /// Since when the member has been one.
     pub created_at: Timestamp,
-}
-
-/// Where a user stands towards an application: all that policies read of both.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// The application.
-    pub application: Application,
-    /// Its organization.
-    pub organization: Organization,
-    /// The user's role on the application, if there is one.
-    pub role: Option<Role>,
 }

@@ -9,7 +9,7 @@ use super::rows::{
 use super::values::Flag;
 use crate::model::{
     ApiKey, ApiKeyId, Application, ApplicationId, Device, DeviceId, Email, Membership, Organization, OrganizationId,
-    Role, SigningKey, Standing, User, UserId, Username,
+    Role, SigningKey, User, UserId, Username,
 };
 use crate::secret::{Digest, PasswordHash};
 use crate::store::{Read, StoreError, StoredEvent};
@@ -131,28 +131,6 @@ impl<C: Connected> Read for C {
         self.with(|connection| all(connection, SQL, [organization], rows::application))
     }
 
-    fn standing(&self, application: ApplicationId, user: Option<UserId>) -> Result<Option<Standing>, StoreError> {
-        const SQL: &str = concat!(
-            "SELECT ",
-            application_columns!(),
-            ", ",
-            organization_columns!(),
-            ", m.role FROM applications a
-              JOIN organizations o ON o.id = a.organization_id
-              LEFT JOIN memberships m ON m.application_id = a.id AND m.user_id = ?2
-              WHERE a.id = ?1"
-        );
-        self.with(|connection| {
-            one(connection, SQL, params![application, user], |columns| {
-                Ok(Standing {
-                    application: rows::application(columns)?,
-                    organization: rows::organization(columns)?,
-                    role: columns.take()?,
-                })
-            })
-        })
-    }
-
     fn members(&self, application: ApplicationId) -> Result<Vec<(User, Membership)>, StoreError> {
         const SQL: &str = concat!(
             "SELECT ",
@@ -192,10 +170,8 @@ impl<C: Connected> Read for C {
         self.with(|connection| all(connection, SQL, params![application, after, limit], rows::device))
     }
 
-    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, User)>, StoreError> {
-        self.with(|connection| {
-            one(connection, API_KEY_BY_DIGEST, [digest], |columns| Ok((rows::api_key(columns)?, rows::user(columns)?)))
-        })
+    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<ApiKey>, StoreError> {
+        self.with(|connection| one(connection, API_KEY_BY_DIGEST, [digest], rows::api_key))
     }
 
     fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
@@ -221,13 +197,7 @@ impl<C: Connected> Read for C {
     }
 }
 
-const API_KEY_BY_DIGEST: &str = concat!(
-    "SELECT ",
-    api_key_columns!(),
-    ", ",
-    user_columns!(),
-    " FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.digest = ?1"
-);
+const API_KEY_BY_DIGEST: &str = concat!("SELECT ", api_key_columns!(), " FROM api_keys k WHERE k.digest = ?1");
 
 #[cfg(test)]
 mod tests {
@@ -308,18 +278,6 @@ mod tests {
     }
 
     #[test]
-    fn a_standing_is_of_one_look() {
-        let sample = Sample::populated();
-        let store = &sample.store;
-        let standing = |role| Some(Standing { application: application(1), organization: organization(1), role });
-        assert_eq!(store.standing(APPLICATION, Some(USER)).unwrap(), standing(Some(Role::Administrator)));
-        assert_eq!(store.standing(APPLICATION, Some(user(2).user.id)).unwrap(), standing(None));
-        assert_eq!(store.standing(APPLICATION, None).unwrap(), standing(None));
-        assert_eq!(store.standing(application(9).id, Some(USER)).unwrap(), None);
-        assert_eq!(store.role(APPLICATION, user(2).user.id).unwrap(), None);
-    }
-
-    #[test]
     fn api_keys_are_found_by_digest_with_their_user() {
         let sample = Sample::populated();
         let bare = ApiKey { description: None, scopes: Vec::new(), expires_at: None, ..api_key(2, 1) };
@@ -328,7 +286,7 @@ mod tests {
             transaction.insert_api_key(&api_key(1, 1))
         });
         let store = &sample.store;
-        assert_eq!(store.api_key_by_digest(&Digest::of(&[1])).unwrap(), Some((api_key(1, 1), user(1).user)));
+        assert_eq!(store.api_key_by_digest(&Digest::of(&[1])).unwrap(), Some(api_key(1, 1)));
         assert_eq!(store.api_key_by_digest(&Digest::of(&[9])).unwrap(), None);
         assert_eq!(store.api_key(bare.id).unwrap(), Some(bare.clone()));
         assert_eq!(store.api_keys(USER).unwrap(), [api_key(1, 1), bare]);
@@ -342,7 +300,7 @@ mod tests {
         let mut plan = raw.prepare(&format!("EXPLAIN QUERY PLAN {API_KEY_BY_DIGEST}")).unwrap();
         let steps = plan.query_map([[0_u8; 32]], |row| row.get(3)).unwrap();
         let steps = steps.collect::<Result<Vec<String>, _>>().unwrap();
-        assert_eq!(steps, ["SEARCH k USING PRIMARY KEY (digest=?)", "SEARCH u USING PRIMARY KEY (id=?)"]);
+        assert_eq!(steps, ["SEARCH k USING PRIMARY KEY (digest=?)"]);
     }
 
     #[test]

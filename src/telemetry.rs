@@ -1,1 +1,12 @@
-//! Telemetry.
+//! What Gatepost tells about itself: the log, the decision log, and metrics.
+//!
+//! Nothing here may delay a decision, and nothing here may be given a secret.
+
+pub mod decision_log;
+pub mod log;
+pub mod metrics;
+mod outcome;
+
+pub use decision_log::{DecisionLog, DecisionRecord};
+pub use metrics::Metrics;
+pub use outcome::Outcome;

@@ -1,0 +1,203 @@
+//! From sources to a configuration, or to all that is wrong with them.
+
+use std::fs;
+
+use super::*;
+
+/// What becomes of a file with this text, these variables, and these flags.
+fn load(text: &str, environment: &[(&str, &str)], flags: &[FlagValue]) -> Result<(Config, RawConfig), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatepost.toml");
+    fs::write(&path, text).unwrap();
+    let options = LoadOptions {
+        file: Some(path),
+        environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        flags: flags.to_vec(),
+    };
+    let place = format!("{}/", folder.path().display());
+    Config::load(options).map_err(|error| error.to_string().replace(&place, ""))
+}
+
+fn problems(text: &str) -> String {
+    load(text, &[], &[]).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn the_defaults_are_good() {
+    let config = Config::defaults();
+    assert_eq!(config.decision.listen.to_string(), "127.0.0.1:7180");
+    assert_eq!(config.portal.listen.to_string(), "127.0.0.1:7181");
+    assert_eq!(config.decision.headers.user, "remote-user");
+    assert_eq!(config.decision.deadline.as_millis(), 800);
+    assert_eq!(config.portal.url, None);
+    assert!(config.portal.return_hosts.is_empty());
+    assert!(config.store.key.is_none());
+    assert_eq!(config.session.ttl.as_secs(), 604_800);
+    assert_eq!(config.cache.decisions, 100_000);
+    assert_eq!(config.log.decisions, DecisionTarget::Stderr);
+}
+
+#[test]
+fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
+    let file = "[decision]\nlisten = '127.0.0.1:1'\ndeadline_ms = 0x10\n[portal]\nlisten = '127.0.0.1:2'\n";
+    let environment = [("GATEPOST_PORTAL_LISTEN", "127.0.0.1:3"), ("GATEPOST_DECISION_LISTEN", "127.0.0.1:4")];
+    let flags = [FlagValue { key: "decision.listen", flag: "--listen", value: "unix:/run/d.sock".into() }];
+    let (config, raw) = load(file, &environment, &flags).unwrap();
+    assert_eq!(config.decision.listen.to_string(), "unix:/run/d.sock");
+    assert_eq!(config.portal.listen.to_string(), "127.0.0.1:3");
+    assert_eq!(config.decision.deadline.as_millis(), 16);
+
+    let shown = |name| {
+        let (_, setting) = raw.effective().find(|(key, _)| key.name == name).unwrap();
+        setting.map(|setting| (setting.shown(), setting.origin.clone()))
+    };
+    assert_eq!(shown("decision.listen"), Some((r#""unix:/run/d.sock""#.to_owned(), Origin::Flag { flag: "--listen" })));
+    assert_eq!(
+        shown("portal.listen"),
+        Some((r#""127.0.0.1:3""#.to_owned(), Origin::Environment { variable: "GATEPOST_PORTAL_LISTEN".to_owned() }))
+    );
+    let (value, origin) = shown("decision.deadline_ms").unwrap();
+    assert_eq!(value, "16");
+    assert!(matches!(origin, Origin::File { line: 3, .. }), "{origin:?}");
+    assert_eq!(shown("decision.trusted_peers"), Some((r#"["127.0.0.0/8", "::1/128"]"#.to_owned(), Origin::Default)));
+    assert_eq!(shown("portal.url"), None);
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let file = "\
+[decision]
+listen = 7180
+lisen = '127.0.0.1:1'
+trusted_peers = ['10.0.0.0/8', '10.0.0.7/8']
+header_role = 'remote_user'
+header_email = 'Re mote'
+deadline_ms = 0
+
+[portal]
+url = 'https://id.example.com/'
+return_hosts = ['App.example.com']
+
+[session]
+issuer = ''
+ttl_secs = 59.5
+
+[stoer]
+path = 'a'
+
+[log]
+format = \"te\\nxt\"
+level = 'inof'
+decisions = 'sterr'
+";
+    let environment = [
+        ("GATEPOST_CACHE_DECISIONS", "-1"),
+        ("GATEPOST_CACHE_DECISION", "1"),
+        ("GATEPOST_COLOUR", "red"),
+        ("GATEPOST_STORE_PATH", ""),
+    ];
+    let flags = [FlagValue { key: "portal.listen", flag: "--portal-listen", value: "here".into() }];
+    insta::assert_snapshot!(load(file, &environment, &flags).map(|_| ()).unwrap_err());
+}
+
+#[test]
+fn what_is_no_toml_is_reported_with_line_and_key_beside_what_else_is_wrong() {
+    insta::assert_snapshot!(problems(
+        "[decision]\nlisten = '127.0.0.1:1'\nlisten = '127.0.0.1:2'\n[store]\nkey = hunter2\n[log]\nformat = 'xml'\n"
+    ));
+}
+
+#[test]
+fn a_section_that_is_no_table_is_a_problem() {
+    insta::assert_snapshot!(problems("decision = 5\n[[portal]]\nlisten = '127.0.0.1:1'\n"));
+}
+
+#[test]
+fn a_value_that_is_beaten_must_be_good_too() {
+    let result = load("[log]\nformat = 'xml'\n", &[("GATEPOST_LOG_FORMAT", "json")], &[]);
+    assert_eq!(
+        result.map(|_| ()).unwrap_err(),
+        "gatepost.toml:2: log.format: expected `auto`, `text` or `json`, found `xml`"
+    );
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let key = "68756e746572320068756e746572320068756e746572320068756e7465723200";
+    let (config, raw) = load("", &[("GATEPOST_STORE_KEY", key)], &[]).unwrap();
+    let (_, setting) = raw.effective().find(|(key, _)| key.name == "store.key").unwrap();
+    assert_eq!(setting.unwrap().shown(), "(hidden)");
+    assert!(!format!("{config:?} {raw:?}").contains("68756e"));
+
+    let error = load("[store]\nkey = 'hunter2'\n", &[("GATEPOST_STORE_KEY", "hunter2")], &[]).map(|_| ()).unwrap_err();
+    assert_eq!(error.lines().count(), 2, "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+    assert!(!problems("[store]\nkey = ['hunter2']\n").contains("hunter2"));
+}
+
+#[test]
+fn lists_are_separated_by_commas_outside_of_the_file() {
+    let environment =
+        [("GATEPOST_DECISION_TRUSTED_PEERS", ""), ("GATEPOST_PORTAL_RETURN_HOSTS", "a.example, b.example")];
+    let (config, _) = load("", &environment, &[]).unwrap();
+    assert!(config.decision.trusted_peers.is_empty());
+    assert_eq!(config.portal.return_hosts, ["a.example", "b.example"]);
+}
+
+#[test]
+fn variables_that_are_no_keys_are_left_alone() {
+    let environment = [
+        ("GATEPOST_TOKEN", "gp_…"),
+        ("GATEPOST_CONFIG", "/nowhere"),
+        ("GATEPOST_SERVER", "http://127.0.0.1:7181"),
+        ("GATEPOST_LOG", "debug"),
+        ("HOME", "/"),
+        ("gatepost_decision_listen", "x"),
+    ];
+    load("", &environment, &[]).unwrap();
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let file = |file: Option<&str>, variable: &str| {
+        let environment = vec![("GATEPOST_CONFIG".into(), variable.into())];
+        let options = LoadOptions { file: file.map(Into::into), environment, flags: Vec::new() };
+        Config::load(options).map(|_| ()).unwrap_err().to_string()
+    };
+    assert!(
+        file(Some("/nowhere/a.toml"), "/nowhere/b.toml")
+            .starts_with("cannot read the configuration file `/nowhere/a.toml`: ")
+    );
+    assert!(file(None, "/nowhere/b.toml").starts_with("cannot read the configuration file `/nowhere/b.toml`: "));
+}
+
+#[test]
+fn each_key_is_named_after_its_section_and_in_snake_case() {
+    for section in SECTIONS {
+        for key in section.keys {
+            assert_eq!(key.name, format!("{}.{}", section.name, key.short_name()));
+            assert!(key.name.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_')), "{}", key.name);
+            assert!(key.doc.ends_with('.'), "{}", key.name);
+        }
+    }
+}
+
+#[test]
+fn the_reference_holds_each_key_and_is_a_good_file() {
+    let reference = reference();
+    for key in key::keys() {
+        assert!(reference.contains(&key.variable()), "{}", key.name);
+    }
+    load(&reference, &[], &[]).unwrap();
+
+    let uncommented: Vec<_> = reference
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|key| !key.starts_with(' ')).unwrap_or(line))
+        .collect();
+    let without_empty: Vec<_> = uncommented.into_iter().filter(|line| !line.ends_with(" = \"\"")).collect();
+    let (_, raw) = load(&without_empty.join("\n"), &[], &[]).unwrap();
+    for ((key, setting), (_, default)) in raw.effective().zip(RawConfig::defaults().effective()) {
+        assert_eq!(setting.map(Setting::shown), default.map(Setting::shown), "{}", key.name);
+        assert!(setting.is_none_or(|setting| matches!(setting.origin, Origin::File { .. })), "{}", key.name);
+    }
+}

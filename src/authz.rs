@@ -1,1 +1,1 @@
-//! May they.
+//! May they: routes, policies, entities and the engine that decides.

@@ -122,20 +122,19 @@ fn context(id: SigningKeyId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     const NOW: Timestamp = Timestamp::from_secs(1_764_000_000);
     const DAY: Duration = Duration::from_secs(86_400);
 
-    fn keyring(key: &str) -> Keyring {
-        let vault = Vault::from_secret(&Secret::new(key.repeat(32))).unwrap();
+    fn keyring(key: u8) -> Keyring {
+        let vault = Vault::from_key(&[key; 32]);
         let settings = TokenSettings { issuer: "i".into(), audience: "a".into(), ttl: 7 * DAY };
         Keyring::new(Arc::new(vault), settings)
     }
 
     #[test]
     fn tokens_of_older_keys_verify_until_the_key_is_forgotten() {
-        let keyring = keyring("00");
+        let keyring = keyring(0);
         let user = UserId::generate(NOW);
         assert!(matches!(keyring.issue(user, &["pwd"], NOW), Err(KeyringError::Empty)));
         let (old, new) = (keyring.generate(NOW), keyring.generate(NOW));
@@ -150,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_key_is_replaced_after_thirty_days_and_forgotten_when_its_last_token_has_ended() {
-        let keyring = keyring("00");
+        let keyring = keyring(0);
         assert!(Keyring::is_due(&[], NOW));
         let first = keyring.generate(NOW);
         assert!(!Keyring::is_due(std::slice::from_ref(&first), NOW.plus(29 * DAY)));
@@ -162,10 +161,10 @@ mod tests {
 
     #[test]
     fn keys_of_another_vault_or_changed_keys_are_refused_and_those_in_use_stay() {
-        let keyring_one = keyring("00");
+        let keyring_one = keyring(0);
         let good = keyring_one.generate(NOW);
         keyring_one.load(std::slice::from_ref(&good)).unwrap();
-        let foreign = keyring("11").generate(NOW);
+        let foreign = keyring(1).generate(NOW);
         assert!(matches!(keyring_one.load(&[foreign]), Err(KeyringError::Vault(VaultError::WrongKey))));
         let swapped = model::SigningKey { public: keyring_one.generate(NOW).public, ..good };
         assert!(matches!(keyring_one.load(&[swapped]), Err(KeyringError::Damaged(_))));

@@ -12,7 +12,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use crate::secret::{Sealed, Secret};
+use crate::secret::Sealed;
 
 const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 24;
@@ -35,10 +35,10 @@ pub enum VaultError {
         path: PathBuf,
     },
     /// The key is no key.
-    #[error("{origin} does not hold a key: expected 32 bytes in base64 or hexadecimal")]
+    #[error("the key file `{path}` does not hold a key: expected 32 bytes in base64")]
     Malformed {
-        /// The file or setting.
-        origin: String,
+        /// The file.
+        path: PathBuf,
     },
     /// What was encrypted was encrypted under another key, or was changed.
     #[error(
@@ -68,19 +68,14 @@ impl Vault {
         if mode & 0o077 != 0 {
             return Err(VaultError::Permissions { path: path.to_owned() });
         }
-        Self::from_text(&text, || format!("the key file `{}`", path.display()))
+        let key = STANDARD.decode(text.trim()).map(Zeroizing::new).unwrap_or_default();
+        let key = key.as_slice().try_into().map_err(|_| VaultError::Malformed { path: path.to_owned() })?;
+        Ok(Self::from_key(key))
     }
 
-    /// Uses a key given as text in the configuration.
-    pub fn from_secret(key: &Secret) -> Result<Self, VaultError> {
-        Self::from_text(key.expose(), || "`store.key`".to_owned())
-    }
-
-    fn from_text(text: &str, origin: impl FnOnce() -> String) -> Result<Self, VaultError> {
-        let text = text.trim();
-        let key = Zeroizing::new(decode_hex(text).or_else(|| STANDARD.decode(text).ok()).unwrap_or_default());
-        let cipher = XChaCha20Poly1305::new_from_slice(&key).map_err(|_| VaultError::Malformed { origin: origin() })?;
-        Ok(Self { cipher })
+    /// Uses this key.
+    pub fn from_key(key: &[u8; KEY_LEN]) -> Self {
+        Self { cipher: XChaCha20Poly1305::new(&(*key).into()) }
     }
 
     /// Encrypts `secret` for the place `context`; it cannot be opened in another place.
@@ -130,15 +125,6 @@ fn create(path: &Path) -> io::Result<()> {
     written
 }
 
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 2 * KEY_LEN {
-        return None;
-    }
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|c| c.to_digit(16).and_then(|digit| digit.try_into().ok())).collect();
-    Some(digits?.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,12 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_may_be_given_as_hexadecimal_or_base64() {
-        let hex = Vault::from_secret(&Secret::new("0a".repeat(32))).unwrap();
-        let base64 = Vault::from_secret(&Secret::new(STANDARD.encode([10; 32]))).unwrap();
-        assert!(base64.open_sealed("here", &hex.seal("here", b"secret")).is_ok());
-        for bad in ["", "0a", &"zz".repeat(32)] {
-            assert!(matches!(Vault::from_secret(&Secret::new(bad.to_owned())), Err(VaultError::Malformed { .. })));
+    fn a_file_that_holds_no_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gatepost.key");
+        for text in ["", "short", &STANDARD.encode([1; 31]), &STANDARD.encode([1; 33])] {
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+            fs::write(&path, text).unwrap();
+            assert!(matches!(Vault::open(&path), Err(VaultError::Malformed { .. })), "{text}");
         }
     }
 

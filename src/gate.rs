@@ -1,1 +1,16 @@
-//! The way of one request.
+//! The way of one request: what was asked, who sent it, which route, which decision, which answer.
+//!
+//! Anything that is not an explicit permit is a refusal: every path through here that does not hold a `Permit` ends in
+//! 400, 401, 403 or 503.
+
+mod answer;
+mod check;
+pub mod dialect;
+pub mod presented;
+mod respond;
+mod service;
+
+pub use answer::{Answer, Invalid};
+pub use check::{Gate, NeedsStore};
+pub use respond::{LogIn, Respond};
+pub use service::DecisionService;

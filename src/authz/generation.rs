@@ -1,0 +1,200 @@
+//! A generation: one state of policies, schema and routes, which decisions are made by as a whole.
+//!
+//! What is loaded was read, parsed and validated strictly, down to the last warning. Whatever is wrong, there is no
+//! generation, and [`LoadError`] tells all that could be found out at once.
+
+mod files;
+mod policies;
+mod schema;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
+
+use self::files::Files;
+pub use self::files::Origin;
+use super::actions::{Action, Actions};
+use super::problem::Problem;
+use super::routes::Routes;
+
+/// Where a generation is read from. The program's built-in copies stand in for a folder that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The folder with the policies: all its `*.cedar` files, not those of folders within.
+    pub policies: PathBuf,
+    /// The folder with the schema, all its `*.cedarschema` files, and the routes, `routes.toml`.
+    pub schema: PathBuf,
+}
+
+/// Policies, schema and routes that fit each other.
+// INVARIANT: built by `load` and `reload` only, and never changed.
+#[derive(Debug)]
+pub struct Generation {
+    number: u64,
+    policies: PolicySet,
+    schema: Schema,
+    routes: Routes,
+    actions: Actions,
+    policies_origin: Origin,
+    schema_origin: Origin,
+    files: Vec<String>,
+}
+
+/// Why there is no generation: everything that is wrong with the files, each with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadError {
+    problems: Vec<Problem>,
+}
+
+/// Reads and validates a generation, to be known by `number`.
+///
+/// `built` are samples of the entities that Gatepost itself builds, one at least of each type: a schema may leave out
+/// their types, but what it says of them must fit.
+pub fn load(source: &Source, number: u64, built: &[Entity]) -> Result<Generation, LoadError> {
+    load_files(files::read_policies(source), files::read_schema(source), number, built)
+}
+
+/// Reads the generation that is to follow `previous`. A folder that `previous` was read from must still exist, or else
+/// removing it for a moment would put the built-in policies into force.
+pub fn reload(source: &Source, previous: &Generation, built: &[Entity]) -> Result<Generation, LoadError> {
+    let keep = |files: Result<Files, Vec<Problem>>, origin: Origin| {
+        let files = files?;
+        if (origin, files.origin) == (Origin::Folder, Origin::BuiltIn) {
+            return Err(vec![Problem::with(&files.folder, "the folder is gone")]);
+        }
+        Ok(files)
+    };
+    let policies = keep(files::read_policies(source), previous.policies_origin);
+    let schema = keep(files::read_schema(source), previous.schema_origin);
+    load_files(policies, schema, previous.number.saturating_add(1), built)
+}
+
+fn load_files(
+    policy_files: Result<Files, Vec<Problem>>,
+    schema_files: Result<Files, Vec<Problem>>,
+    number: u64,
+    built: &[Entity],
+) -> Result<Generation, LoadError> {
+    let mut problems = Vec::new();
+    let mut keep = |files: Result<Files, Vec<Problem>>| files.map_err(|found| problems.extend(found)).ok();
+    let (policy_files, schema_files) = (keep(policy_files), keep(schema_files));
+    let parsed = policy_files.as_ref().map(|files| policies::parse(files, &mut problems));
+    let schema = schema_files.as_ref().and_then(|files| schema::parse(files, &mut problems));
+    if let (Some(files), Some(schema)) = (&schema_files, &schema) {
+        schema::check_built_entities(files, schema, built, &mut problems);
+    }
+    let validated = match (parsed, &schema) {
+        (Some(parsed), Some(schema)) => Some(parsed.validate(schema, &mut problems)),
+        _ => None,
+    };
+    let (Some(policy_files), Some(schema_files), Some(schema), Some(policies)) =
+        (policy_files, schema_files, schema, validated)
+    else {
+        return Err(LoadError { problems });
+    };
+    let actions = match Actions::new(&schema, &policies) {
+        Ok(actions) => actions,
+        Err(error) => {
+            problems.push(Problem::with(&schema_files.folder, error));
+            return Err(LoadError { problems });
+        }
+    };
+    let routes = schema_files.routes.as_ref().map(|file| Routes::parse(&file.name, &file.text, &schema, &actions));
+    let routes = routes.unwrap_or_else(|| Ok(Routes::default()));
+    let routes = routes.unwrap_or_else(|found| {
+        problems.extend(found);
+        Routes::default()
+    });
+    if !problems.is_empty() {
+        return Err(LoadError { problems });
+    }
+    Ok(Generation {
+        number,
+        policies,
+        schema,
+        routes,
+        actions,
+        policies_origin: policy_files.origin,
+        schema_origin: schema_files.origin,
+        files: policy_files.names().chain(schema_files.names()).map(str::to_owned).collect(),
+    })
+}
+
+impl Generation {
+    /// Its number: grows with each generation of this process.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The policies. The identifier of each is its `@id`, or else `<file>#<position>`.
+    pub fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    /// The schema.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The routes.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// The schema's actions; the position of each is its index, as in [`Route::action_index`].
+    ///
+    /// [`Route::action_index`]: super::routes::Route::action_index
+    pub fn actions(&self) -> &[Action] {
+        self.actions.as_slice()
+    }
+
+    /// The action with this index.
+    pub fn action(&self, index: u16) -> Option<&Action> {
+        self.actions.get(index)
+    }
+
+    /// The index and the action with this name, such as `View`.
+    pub fn action_by_name(&self, name: &str) -> Option<(u16, &Action)> {
+        self.actions.find(name)
+    }
+
+    /// The policy's annotation `@code`: the stable code that a caller sees whom this policy has denied.
+    pub fn code(&self, policy: &PolicyId) -> Option<&str> {
+        self.policies.annotation(policy, "code")
+    }
+
+    /// Whether the policies are those of the folder or the built-in copies.
+    pub fn policies_origin(&self) -> Origin {
+        self.policies_origin
+    }
+
+    /// Whether schema and routes are those of the folder or the built-in copies.
+    pub fn schema_origin(&self) -> Origin {
+        self.schema_origin
+    }
+
+    /// The files that it was read from, for the log.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+}
+
+impl LoadError {
+    /// Everything that is wrong: at least one problem.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the policies were not loaded")?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n{problem}"))
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Reading the files of a generation, or the copies of them that the program carries.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::Source;
+use crate::authz::problem::Problem;
+
+/// Where files came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From the configured folder.
+    Folder,
+    /// From the program itself, since the folder does not exist.
+    BuiltIn,
+}
+
+/// What was read of one folder.
+pub(super) struct Files {
+    pub(super) folder: String,
+    pub(super) origin: Origin,
+    /// Policies or schema, sorted by name.
+    pub(super) cedar: Vec<SourceFile>,
+    pub(super) routes: Option<SourceFile>,
+}
+
+/// A file's name, for messages, and its content.
+#[derive(Debug, Clone)]
+pub(super) struct SourceFile {
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+impl Files {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.cedar.iter().chain(&self.routes).map(|file| file.name.as_str())
+    }
+}
+
+pub(super) fn read_policies(source: &Source) -> Result<Files, Vec<Problem>> {
+    let built_in = || Files {
+        folder: source.policies.display().to_string(),
+        origin: Origin::BuiltIn,
+        cedar: vec![
+            built_in("policies/accounts.cedar", include_str!("../../../policies/accounts.cedar")),
+            built_in("policies/matrix.cedar", include_str!("../../../policies/matrix.cedar")),
+        ],
+        routes: None,
+    };
+    read_folder(&source.policies, "cedar", built_in)
+}
+
+pub(super) fn read_schema(source: &Source) -> Result<Files, Vec<Problem>> {
+    let routes = || built_in("schema/routes.toml", include_str!("../../../schema/routes.toml"));
+    let built_in = || Files {
+        folder: source.schema.display().to_string(),
+        origin: Origin::BuiltIn,
+        cedar: vec![built_in("schema/gatepost.cedarschema", include_str!("../../../schema/gatepost.cedarschema"))],
+        routes: Some(routes()),
+    };
+    let mut files = read_folder(&source.schema, "cedarschema", built_in)?;
+    if files.origin == Origin::Folder {
+        files.routes = Some(read_file(&source.schema.join("routes.toml")).map_err(|problem| vec![problem])?);
+    }
+    Ok(files)
+}
+
+fn built_in(name: &str, text: &str) -> SourceFile {
+    SourceFile { name: format!("built-in {name}"), text: text.to_owned() }
+}
+
+/// The files of a folder with this extension; hidden files and folders within are not looked at. `built_in` stands in
+/// for a folder that does not exist, and for nothing else: one that cannot be read, or is empty, is a problem.
+fn read_folder(path: &Path, extension: &str, built_in: impl Fn() -> Files) -> Result<Files, Vec<Problem>> {
+    let folder = path.display().to_string();
+    let unreadable = |error: io::Error| vec![Problem::with(&folder, format_args!("cannot read the folder: {error}"))];
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(built_in()),
+        Err(error) => return Err(unreadable(error)),
+        Ok(_) => {}
+    }
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let hidden = entry.file_name().as_encoded_bytes().first() == Some(&b'.');
+        if !hidden && entry.path().extension().is_some_and(|found| found == extension) {
+            paths.push(entry.path());
+        }
+    }
+    if paths.is_empty() {
+        let problem = Problem::with(&folder, format_args!("the folder has no `*.{extension}` file"));
+        return Err(vec![problem.help("remove the folder to use what is built in")]);
+    }
+    paths.sort();
+    let (mut cedar, mut problems) = (Vec::new(), Vec::new());
+    for path in paths {
+        match read_file(&path) {
+            Ok(file) => cedar.push(file),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(Files { folder, origin: Origin::Folder, cedar, routes: None }) } else { Err(problems) }
+}
+
+fn read_file(path: &Path) -> Result<SourceFile, Problem> {
+    let name = path.display().to_string();
+    let bytes = fs::read(path).map_err(|error| Problem::with(&name, format_args!("cannot read the file: {error}")))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(SourceFile { name, text }),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes());
+            Err(Problem::at(&name, &text, valid..valid, "the file is not UTF-8"))
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! From the texts of policies to one validated set.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::path::Path;
+
+use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
+use miette::Diagnostic;
+
+use super::files::{Files, SourceFile};
+use crate::authz::problem::Problem;
+
+/// Policies that are in order by themselves, and where each was found.
+pub(super) struct Parsed<'a> {
+    set: PolicySet,
+    places: HashMap<PolicyId, Place<'a>>,
+}
+
+#[derive(Clone)]
+struct Place<'a> {
+    file: &'a SourceFile,
+    span: Range<usize>,
+}
+
+impl Place<'_> {
+    fn problem(&self, message: impl std::fmt::Display) -> Problem {
+        Problem::at(&self.file.name, &self.file.text, self.span.clone(), message)
+    }
+
+    fn line(&self) -> usize {
+        self.problem("").line().unwrap_or(1)
+    }
+}
+
+/// Parses each file by itself, so that a problem is found in the file that has it.
+pub(super) fn parse<'a>(files: &'a Files, problems: &mut Vec<Problem>) -> Parsed<'a> {
+    let before = problems.len();
+    let mut parsed = Parsed { set: PolicySet::new(), places: HashMap::new() };
+    for file in &files.cedar {
+        match file.text.parse::<PolicySet>() {
+            Ok(set) => parsed.add_file(file, &set, problems),
+            Err(errors) => problems.extend(errors.iter().map(|error| diagnosed(file, error, 0..0))),
+        }
+    }
+    if parsed.set.is_empty() && problems.len() == before {
+        let problem =
+            Problem::with(&files.folder, "there is no policy in any of the files: everything would be denied");
+        problems.push(problem.help("to deny everything on purpose, write `forbid (principal, action, resource);`"));
+    }
+    parsed
+}
+
+impl<'a> Parsed<'a> {
+    fn add_file(&mut self, file: &'a SourceFile, set: &PolicySet, problems: &mut Vec<Problem>) {
+        for template in set.templates() {
+            let place = Place { file, span: find(&file.text, &template.to_cedar(), 0) };
+            let problem = place.problem("a template with slots (`?principal`, `?resource`) is not a policy");
+            problems.push(problem.help("write a policy for each principal or resource, or test membership in a group"));
+        }
+        let stem = Path::new(&file.name).file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+        let mut end = 0;
+        for (policy, number) in in_order(set).into_iter().zip(1..) {
+            let span = find(&file.text, &policy.to_cedar().unwrap_or_default(), end);
+            end = span.end;
+            let place = Place { file, span };
+            match policy.annotation("id") {
+                Some("") => problems.push(place.problem("the policy's `@id` is empty")),
+                Some(id) => self.add(policy.new_id(PolicyId::new(id)), place, problems),
+                None => self.add(policy.new_id(PolicyId::new(format!("{stem}#{number}"))), place, problems),
+            }
+        }
+    }
+
+    fn add(&mut self, policy: Policy, place: Place<'a>, problems: &mut Vec<Problem>) {
+        let id = policy.id().clone();
+        if let Some(first) = self.places.get(&id) {
+            let message = format!("a second policy has the id `{id}`");
+            let help = format!("the first is at {}:{}", first.file.name, first.line());
+            problems.push(place.problem(message).help(help));
+            return;
+        }
+        match self.set.add(policy) {
+            Ok(()) => drop(self.places.insert(id, place)),
+            Err(error) => problems.push(place.problem(error)),
+        }
+    }
+
+    /// Holds the policies against the schema, strictly: a warning is a problem, too. Gives the set, which is to be used
+    /// only if no problem was found.
+    pub(super) fn validate(self, schema: &Schema, problems: &mut Vec<Problem>) -> PolicySet {
+        let result = Validator::new(schema.clone()).validate(&self.set, ValidationMode::Strict);
+        let failed: HashSet<&PolicyId> = result.validation_errors().map(ValidationError::policy_id).collect();
+        let errors = result.validation_errors().map(|error| (error.policy_id(), error as &dyn Diagnostic));
+        // What else is odd about a policy that has an error mostly follows from the error.
+        let warnings = result.validation_warnings().filter(|warning| !failed.contains(warning.policy_id()));
+        let warnings = warnings.map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
+        let problem = |(id, error): (&PolicyId, &dyn Diagnostic)| match self.places.get(id) {
+            Some(place) => diagnosed(place.file, error, place.span.clone()),
+            None => Problem::with("policies", error),
+        };
+        let found: Vec<Problem> = errors.chain(warnings).map(problem).collect();
+        if found.is_empty() && !result.validation_passed_without_warnings() {
+            problems.push(Problem::with("policies", "the policies do not fit the schema"));
+        }
+        // One mistake is found again for each action and type that the policy is for.
+        problems.extend(Problem::one_per_place(found));
+        self.set
+    }
+}
+
+/// The policies in the order of their file.
+fn in_order(set: &PolicySet) -> Vec<&Policy> {
+    // The parser numbers them: `policy0`, `policy1`, and so on.
+    let number = |policy: &&Policy| {
+        let id: &str = policy.id().as_ref();
+        id.strip_prefix("policy").and_then(|number| number.parse::<usize>().ok())
+    };
+    let mut policies: Vec<&Policy> = set.policies().collect();
+    policies.sort_by_key(number);
+    policies
+}
+
+fn find(text: &str, policy: &str, from: usize) -> Range<usize> {
+    let at = text.get(from..).and_then(|rest| rest.find(policy)).map_or(from, |at| from + at);
+    at..at + policy.len()
+}
+
+/// A problem that Cedar has found in `file`, at the place that it marks, or else at `fallback`.
+pub(super) fn diagnosed(file: &SourceFile, error: &dyn Diagnostic, fallback: Range<usize>) -> Problem {
+    let label = error.labels().and_then(|mut labels| labels.next());
+    let span = label.as_ref().map_or(fallback, |label| label.offset()..label.offset() + label.len());
+    let problem = Problem::at(&file.name, &file.text, span, error);
+    let hint = label.as_ref().and_then(|label| label.label()).map(str::to_owned);
+    match (hint, error.help()) {
+        (Some(hint), Some(help)) => problem.help(format_args!("{hint}; {help}")),
+        (Some(hint), None) => problem.help(hint),
+        (None, Some(help)) => problem.help(help),
+        (None, None) => problem,
+    }
+}

@@ -1,0 +1,350 @@
+use std::fs;
+use std::path::Path;
+
+use cedar_policy::Entity;
+
+use super::*;
+use crate::authz::actions::ContextUse;
+
+const POLICY: &str = "@id(\"a\") permit (principal, action == Action::\"View\", resource);\n";
+
+/// Folders for policies and schema, the shipped ones at first.
+struct Folders {
+    root: tempfile::TempDir,
+}
+
+impl Folders {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("policies/matrix.cedar", include_str!("../../../../policies/matrix.cedar")),
+            ("policies/accounts.cedar", include_str!("../../../../policies/accounts.cedar")),
+            ("schema/gatepost.cedarschema", include_str!("../../../../schema/gatepost.cedarschema")),
+            ("schema/routes.toml", include_str!("../../../../schema/routes.toml")),
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self { root }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn write(self, path: &str, text: impl AsRef<[u8]>) -> Self {
+        fs::write(self.path(path), text).unwrap();
+        self
+    }
+
+    fn remove(self, path: &str) -> Self {
+        fs::remove_file(self.path(path)).unwrap();
+        self
+    }
+
+    fn edit(self, path: &str, from: &str, to: &str) -> Self {
+        let text = fs::read_to_string(self.path(path)).unwrap();
+        assert!(text.contains(from));
+        self.write(path, text.replacen(from, to, 1))
+    }
+
+    fn source(&self) -> Source {
+        Source { policies: self.path("policies"), schema: self.path("schema") }
+    }
+
+    fn load(&self) -> Result<Generation, LoadError> {
+        load(&self.source(), 7, &[])
+    }
+
+    /// The problems, each as `file:line: message`, without the folder.
+    fn problems(&self) -> Vec<String> {
+        let error = self.load().map(|_| "loaded").unwrap_err();
+        let prefix = format!("{}/", self.root.path().display());
+        let short = |problem: &Problem| {
+            let line = problem.line().map(|line| format!("{line}:")).unwrap_or_default();
+            format!("{}:{line} {}", problem.file(), problem.message()).replace(&prefix, "")
+        };
+        error.problems().iter().map(short).collect()
+    }
+}
+
+#[test]
+fn the_shipped_files_are_in_order_and_built_in() {
+    let folders = Folders::new();
+    let (read, built_in) = (folders.load().unwrap(), built_in());
+    assert_eq!(read.policies(), built_in.policies());
+    assert_eq!((read.number(), read.policies_origin(), read.schema_origin()), (7, Origin::Folder, Origin::Folder));
+    assert_eq!((built_in.policies_origin(), built_in.schema_origin()), (Origin::BuiltIn, Origin::BuiltIn));
+    assert_eq!(read.routes().as_slice().len(), built_in.routes().as_slice().len());
+    assert_eq!(
+        built_in.files(),
+        [
+            "built-in policies/accounts.cedar",
+            "built-in policies/matrix.cedar",
+            "built-in schema/gatepost.cedarschema",
+            "built-in schema/routes.toml"
+        ]
+    );
+}
+
+#[test]
+fn policies_are_known_by_their_id_and_else_by_file_and_position() {
+    let folders = Folders::new()
+        .write("policies/more.cedar", format!("permit (principal == User::\"a\", action, resource);\n{POLICY}forbid (principal == User::\"b\", action, resource);"));
+    let generation = folders.load().unwrap();
+    let mut ids: Vec<String> = generation.policies().policies().map(|policy| policy.id().to_string()).collect();
+    ids.retain(|id| id.starts_with("more") || id == "a" || id == "operator");
+    ids.sort();
+    assert_eq!(ids, ["a", "more#1", "more#3", "operator"]);
+    assert_eq!(generation.code(&PolicyId::new("owner-stays")), Some("owner_cannot_leave"));
+    assert_eq!(generation.code(&PolicyId::new("operator")), None);
+}
+
+#[test]
+fn tests_hidden_files_and_other_files_are_not_policies() {
+    let folders = Folders::new();
+    fs::create_dir(folders.path("policies/tests")).unwrap();
+    let folders = folders
+        .write("policies/tests/bad.cedar", "not cedar")
+        .write("policies/.#matrix.cedar", "not cedar")
+        .write("policies/README.md", "not cedar");
+    assert!(folders.load().is_ok());
+}
+
+#[test]
+fn seeded_mistakes_are_refused_with_file_and_line() {
+    let matrix = "policies/matrix.cedar";
+    for (folders, expected) in [
+        (
+            Folders::new().edit(matrix, "permit (", "permti ("),
+            "policies/matrix.cedar:10: invalid policy effect: permti",
+        ),
+        (
+            Folders::new().edit(matrix, "resource.operators", "resource.operator"),
+            "policies/matrix.cedar:63: for policy `operator`, attribute `operator` on entity type `Application` not found (and 1 more",
+        ),
+        (
+            Folders::new().edit(matrix, "\"SshAccess\"", "\"SshAcces\""),
+            "policies/matrix.cedar:21: for policy `administrator`, unrecognized action `Action::\"SshAcces\"`",
+        ),
+        (
+            Folders::new().edit(matrix, "resource.observers", "resource.observers && 1 == \"a\""),
+            "policies/matrix.cedar:65: for policy `observer`, policy is impossible",
+        ),
+        (
+            Folders::new().edit(matrix, "resource.observers", "resource.observers && false"),
+            "policies/matrix.cedar:65: for policy `observer`, policy is impossible",
+        ),
+        (
+            Folders::new().edit(matrix, "@id(\"observer\")", "@id(\"operator\")"),
+            "policies/matrix.cedar:65: a second policy has the id `operator`",
+        ),
+        (
+            Folders::new().edit(matrix, "@id(\"observer\")", "@id(\"leave\")"),
+            "policies/matrix.cedar:65: a second policy has the id `leave`",
+        ),
+        (
+            Folders::new().edit(matrix, "@id(\"observer\")", "@id(\"\")"),
+            "policies/matrix.cedar:65: the policy's `@id` is empty",
+        ),
+        (
+            Folders::new().edit(matrix, "principal,\n  action ==", "principal == ?principal,\n  action =="),
+            "policies/matrix.cedar:65: a template with slots",
+        ),
+        (
+            Folders::new().edit(matrix, "principal in resource.observers", "resource.owner == principal"),
+            "policies/matrix.cedar:71: for policy `observer`, attribute `owner` on entity type `Device` not found (and 1 more at this place)",
+        ),
+        (Folders::new().write(matrix, b"// caf\xe9\n"), "policies/matrix.cedar:1: the file is not UTF-8"),
+        (
+            Folders::new().write(
+                "policies/x.cedar",
+                "permit (principal, action, resource) when { context.client.isLoopback() };",
+            ),
+            "policies/x.cedar:1: for policy `x#1`, unable to guarantee safety of access to optional attribute `client`",
+        ),
+        (Folders::new().write("policies/x.cedar", "\n\nfrobid"), "policies/x.cedar:3: "),
+        (
+            Folders::new().edit("schema/gatepost.cedarschema", "entity Team;", "entity Team"),
+            "schema/gatepost.cedarschema:14: ",
+        ),
+        (
+            Folders::new().edit("schema/gatepost.cedarschema", "operators: Team,", "operators: Taem,"),
+            "schema/gatepost.cedarschema:47: failed to resolve type: Taem",
+        ),
+        (
+            Folders::new().edit("schema/gatepost.cedarschema", "  operators: Team,\n", ""),
+            "policies/matrix.cedar:63: for policy `operator`, attribute `operators`",
+        ),
+        (
+            Folders::new().edit("schema/routes.toml", "\"DownloadImage\"", "\"DownlodImage\""),
+            "schema/routes.toml:112: the schema has no action `DownlodImage`",
+        ),
+        (
+            Folders::new().edit("schema/gatepost.cedarschema", "entity Team;", "entity Team; external entity Other;"),
+            "schema: the schema refers to external types or actions that nothing defines",
+        ),
+        (Folders::new().remove("schema/routes.toml"), "schema/routes.toml: cannot read the file"),
+        (Folders::new().remove("schema/gatepost.cedarschema"), "schema: the folder has no `*.cedarschema` file"),
+        (Folders::new().remove(matrix).remove("policies/accounts.cedar"), "policies: the folder has no `*.cedar` file"),
+        (
+            Folders::new().write(matrix, "// nothing\n").remove("policies/accounts.cedar"),
+            "policies: there is no policy",
+        ),
+    ] {
+        let problems = folders.problems();
+        assert!(problems.iter().any(|problem| problem.starts_with(expected)), "{expected}: {problems:#?}");
+    }
+}
+
+#[test]
+fn a_policy_file_that_cannot_be_read_is_a_problem() {
+    let folders = Folders::new();
+    fs::create_dir(folders.path("policies/folder.cedar")).unwrap();
+    assert!(folders.problems()[0].starts_with("policies/folder.cedar: cannot read the file"));
+    let folders = Folders::new();
+    std::os::unix::fs::symlink("nowhere", folders.path("policies/dangling.cedar")).unwrap();
+    assert!(folders.problems()[0].starts_with("policies/dangling.cedar: cannot read the file"));
+    let folders = Folders::new();
+    fs::remove_dir_all(folders.path("policies")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folders.path("policies")).unwrap();
+    assert!(folders.problems()[0].starts_with("policies: cannot read the folder"), "a dangling link is not absence");
+    let folders = Folders::new();
+    fs::remove_dir_all(folders.path("policies")).unwrap();
+    let folders = folders.write("policies", "a file");
+    assert!(folders.problems()[0].starts_with("policies: cannot read the folder"));
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let folders = Folders::new()
+        .edit("policies/matrix.cedar", "permit (", "permti (")
+        .edit("policies/accounts.cedar", "resource.owner == principal", "resource.owned == principal")
+        .edit("schema/routes.toml", "\"Push\"", "\"Pull\"")
+        .edit("schema/routes.toml", "method = [\"DELETE\"]", "method = [\"delete\"]");
+    let problems = folders.problems();
+    for file in [
+        "policies/matrix.cedar:10:",
+        "policies/accounts.cedar:92:",
+        "schema/routes.toml:25:",
+        "schema/routes.toml:100:",
+    ] {
+        assert!(problems.iter().any(|problem| problem.starts_with(file)), "{file}: {problems:#?}");
+    }
+    assert_eq!(problems.len(), 4, "{problems:#?}");
+}
+
+#[test]
+fn an_error_shows_the_line_with_a_caret() {
+    let folders = Folders::new()
+        .write("policies/x.cedar", "permit (\n  principal,\n  action == Action::\"Veiw\",\n  resource\n);\n");
+    let shown = folders.load().map(|_| "loaded").unwrap_err().to_string();
+    let prefix = format!("{}/", folders.root.path().display());
+    assert_eq!(
+        shown.replace(&prefix, ""),
+        "the policies were not loaded\n\
+         policies/x.cedar:3:13: for policy `x#1`, unrecognized action `Action::\"Veiw\"`\n  \
+           |\n\
+         3 |   action == Action::\"Veiw\",\n  \
+           |             ^^^^^^^^^^^^^^\n  \
+           help: did you mean `Action::\"View\"`?"
+    );
+}
+
+#[test]
+fn the_entities_that_gatepost_builds_must_fit() {
+    let entity = |json: Value| Entity::from_json_value(json, None).unwrap();
+    let built = [
+        entity(user("a", true, &["t"])),
+        entity(json!({"uid": {"type": "Team", "id": "t"}, "attrs": {}, "parents": []})),
+    ];
+    let load_with = |folders: &Folders| load(&folders.source(), 1, &built);
+    assert!(load_with(&Folders::new()).is_ok());
+
+    let folders = Folders::new().edit("schema/gatepost.cedarschema", "  email: String,\n", "  address: String,\n");
+    let error = load_with(&folders).unwrap_err();
+    assert_eq!(error.problems().len(), 1, "{error}");
+    assert!(error.to_string().contains("entity User in [Team] {"), "{error}");
+
+    // A team may have a vocabulary of its own, without any of the built entities' types.
+    let folders = Folders::new()
+        .remove("policies/accounts.cedar")
+        .write("policies/matrix.cedar", "permit (principal in Shop::Group::\"staff\", action == Shop::Action::\"read\", resource);")
+        .write("schema/gatepost.cedarschema", "namespace Shop { entity Group; entity Person in [Group]; entity Page; action read appliesTo { principal: Person, resource: Page }; }")
+        .write("schema/routes.toml", "[[route]]\nmethod = [\"GET\"]\npath = \"/{*page}\"\naction = 'Shop::Action::\"read\"'\nresource = { type = \"Shop::Page\", id = \"{page}\" }\n");
+    let generation = load_with(&folders).unwrap();
+    assert_eq!(generation.action_by_name("Shop::Action::\"read\"").map(|(index, _)| index), Some(0));
+}
+
+#[test]
+fn a_reload_counts_on_and_does_not_fall_back_to_what_is_built_in() {
+    let folders = Folders::new();
+    let first = folders.load().unwrap();
+    assert_eq!(reload(&folders.source(), &first, &[]).unwrap().number(), 8);
+    fs::rename(folders.path("policies"), folders.path("moved")).unwrap();
+    let error = reload(&folders.source(), &first, &[]).unwrap_err();
+    assert_eq!(error.problems().len(), 1);
+    assert!(error.to_string().ends_with("/policies: the folder is gone"), "{error}");
+    assert!(folders.load().is_ok(), "a start uses the built-in copies");
+
+    let built_in = built_in();
+    let nowhere = Source { policies: "/nonexistent/a".into(), schema: "/nonexistent/b".into() };
+    assert_eq!(reload(&nowhere, &built_in, &[]).unwrap().number(), 2);
+}
+
+#[test]
+fn an_action_comes_with_its_groups() {
+    let generation = built_in();
+    let (index, action) = generation.action_by_name("SetFleetTag").unwrap();
+    assert_eq!(generation.action(index).map(|action| action.uid()), Some(action.uid()));
+    let mut uids: Vec<String> = action.entities().iter().map(|entity| entity.uid().to_string()).collect();
+    uids.sort();
+    assert_eq!(uids, ["Action::\"FleetActions\"", "Action::\"SetFleetTag\""]);
+    let names: Vec<&str> = generation.actions().iter().map(|action| &**action.name()).collect();
+    assert!(names.is_sorted());
+    assert_eq!(names.get(usize::from(index)), Some(&"SetFleetTag"));
+}
+
+#[test]
+fn what_an_action_uses_of_the_context_is_what_its_policies_use() {
+    let context_use =
+        |folders: &Folders, action: &str| folders.load().unwrap().action_by_name(action).unwrap().1.context_use();
+    let shipped = Folders::new();
+    for action in ["View", "SshAccess", "SetFleetTag", "LeaveApplication", "DeleteAccount"] {
+        assert_eq!(context_use(&shipped, action), ContextUse::None, "{action}");
+    }
+    for action in ["AddMember", "ChangeMember", "RemoveMember"] {
+        assert_eq!(context_use(&shipped, action), ContextUse::Everything, "{action}");
+    }
+    let mfa = "unless { context has credential && context.credential.mfa };";
+    let scopes = "when { context has credential && context.credential.scopes.contains(\"x\") };";
+    let by = |constraint: &str, condition: &str| {
+        Folders::new().write("policies/x.cedar", format!("forbid (principal, {constraint}, resource) {condition}"))
+    };
+    for (constraint, ssh, tag, view) in [
+        ("action", true, true, true),
+        ("action == Action::\"SshAccess\"", true, false, false),
+        ("action in Action::\"SshAccess\"", true, false, false),
+        ("action in Action::\"Tags\"", false, true, false),
+        ("action in [Action::\"View\", Action::\"Tags\"]", false, true, true),
+    ] {
+        for condition in [mfa, scopes] {
+            let folders = by(constraint, condition);
+            let expected = |used| if used { ContextUse::CredentialOnly } else { ContextUse::None };
+            for (action, used) in [("SshAccess", ssh), ("SetDeviceTag", tag), ("View", view)] {
+                assert_eq!(context_use(&folders, action), expected(used), "{constraint} {action}");
+            }
+        }
+    }
+    let folders = by("action in [Action::\"View\", Action::\"Tags\"]", "when { context.method == \"GET\" };");
+    assert_eq!(context_use(&folders, "View"), ContextUse::Everything);
+    assert_eq!(context_use(&folders, "SshAccess"), ContextUse::None);
+}
+
+#[test]
+fn the_repository_folder_is_what_is_built_in() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = Source { policies: root.join("policies"), schema: root.join("schema") };
+    assert_eq!(load(&source, 1, &[]).unwrap().policies(), built_in().policies());
+}

@@ -1,0 +1,154 @@
+//! What is wrong with a file that people edit, told so that they find the place.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A problem with a file: where, what, the line with a caret below it, and what to do.
+///
+/// Its text is several lines; control characters of the file do not get into it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    file: String,
+    place: Option<Place>,
+    message: String,
+    help: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    line: usize,
+    column: usize,
+    excerpt: String,
+    width: usize,
+}
+
+impl Problem {
+    /// A problem with the file (or folder) as a whole.
+    pub fn with(file: &str, message: impl fmt::Display) -> Self {
+        Self { file: file.to_owned(), place: None, message: message.to_string(), help: None }
+    }
+
+    /// A problem with the bytes `span` of the file's content `text`; of a longer span the first line is shown.
+    pub fn at(file: &str, text: &str, span: Range<usize>, message: impl fmt::Display) -> Self {
+        Self { place: Some(Place::of(text, span)), ..Self::with(file, message) }
+    }
+
+    /// The same problem, with what to do about it.
+    #[must_use]
+    pub fn help(self, help: impl fmt::Display) -> Self {
+        Self { help: Some(help.to_string()), ..self }
+    }
+
+    /// Sorts problems by their place, and tells one only of those that share it.
+    pub fn one_per_place(mut problems: Vec<Self>) -> Vec<Self> {
+        problems.sort();
+        let groups = problems.chunk_by(|a, b| (&a.file, &a.place) == (&b.file, &b.place));
+        let told = groups.filter_map(|group| {
+            let mut first = group.first()?.clone();
+            if let Some(more) = group.len().checked_sub(1).filter(|&more| more > 0) {
+                first.message.push_str(&format!(" (and {more} more at this place)"));
+            }
+            Some(first)
+        });
+        told.collect()
+    }
+
+    /// The file.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line, counted from 1.
+    pub fn line(&self) -> Option<usize> {
+        self.place.as_ref().map(|place| place.line)
+    }
+
+    /// The column, in characters, counted from 1.
+    pub fn column(&self) -> Option<usize> {
+        self.place.as_ref().map(|place| place.column)
+    }
+
+    /// What is wrong, without the place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl Place {
+    fn of(text: &str, span: Range<usize>) -> Self {
+        let start = floor_char_boundary(text, span.start);
+        let (before, after) = text.split_at_checked(start).unwrap_or((text, ""));
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let head = before.get(line_start..).unwrap_or_default();
+        let tail = after.lines().next().unwrap_or_default();
+        let marked = tail.get(..floor_char_boundary(tail, span.end.saturating_sub(start))).unwrap_or_default();
+        Self {
+            line: 1 + before.bytes().filter(|&byte| byte == b'\n').count(),
+            column: 1 + head.chars().count(),
+            excerpt: head.chars().chain(tail.chars()).map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            width: marked.trim_end().chars().count().max(1),
+        }
+    }
+}
+
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, place, message, help } = self;
+        match place {
+            None => write!(f, "{file}: {message}")?,
+            Some(Place { line, column, excerpt, width }) => {
+                let gutter = line.to_string().len();
+                writeln!(f, "{file}:{line}:{column}: {message}")?;
+                writeln!(f, "{:gutter$} |", "")?;
+                writeln!(f, "{line} | {excerpt}")?;
+                write!(f, "{:gutter$} | {:indent$}{}", "", "", "^".repeat(*width), indent = column - 1)?;
+            }
+        }
+        if let Some(help) = help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_place_with_a_caret() {
+        let text = "first\n\tsecond line\nthird\n";
+        let problem = Problem::at("a.cedar", text, 7..13, "this is wrong").help("write it otherwise");
+        assert_eq!(
+            problem.to_string(),
+            "a.cedar:2:2: this is wrong\n  |\n2 |  second line\n  |  ^^^^^^\n  help: write it otherwise"
+        );
+    }
+
+    #[test]
+    fn a_span_of_several_lines_is_marked_on_its_first() {
+        let problem = Problem::at("a", "one\ntwo \nthree", 4..14, "x");
+        assert_eq!(problem.to_string(), "a:2:1: x\n  |\n2 | two \n  | ^^^");
+    }
+
+    #[test]
+    fn any_span_has_a_place() {
+        let text = "caf\u{e9}\n\u{1b}[31m";
+        for start in 0..12 {
+            for end in 0..12 {
+                let problem = Problem::at("a", text, start..end, "x");
+                assert!(problem.line().is_some_and(|line| (1..=2).contains(&line)), "{start}..{end}");
+                assert!(!problem.to_string().contains('\u{1b}'));
+            }
+        }
+        assert_eq!(Problem::at("a", "", 0..0, "x").line(), Some(1));
+    }
+}

@@ -1,1 +1,4 @@
 //! The way of one request.
+
+pub mod dialect;
+pub mod presented;

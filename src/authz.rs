@@ -1,11 +1,17 @@
 //! May they: which action on which resource a request is, and what the policies say to it.
 //!
-//! Policies, schema and routes are files that a security team edits. They are read as one [`Generation`], which is
-//! either valid as a whole or not loaded at all. Nothing here knows how a request arrives or how an answer is sent.
-//!
-//! [`Generation`]: generation::Generation
+//! Policies, schema and routes are files that a security team edits. They are read as one [`generation::Generation`],
+//! which is either valid as a whole or not loaded at all. Nothing here knows how a request arrives or how an answer is
+//! sent.
 
 pub mod actions;
+mod engine;
+mod entities;
+mod facts;
 pub mod generation;
 pub mod problem;
+mod question;
 pub mod routes;
+
+pub use engine::{Decision, Engine, EngineCapacity, Permit, Question};
+pub use question::{Circumstances, Credential, Resource, Subject};

@@ -13,4 +13,4 @@ mod service;
 pub use answer::{Answer, Invalid};
 pub use check::{Gate, NeedsStore};
 pub use respond::{LogIn, Respond};
-pub use service::DecisionService;
+pub use service::{DecisionService, Probes};

@@ -1,3 +1,9 @@
 //! The mechanics of HTTP: listening and serving, canonical paths and hosts. Knows nothing of accounts or policies.
 
+pub mod client;
+pub mod host;
+pub mod listener;
 pub mod path;
+mod patience;
+pub mod percent;
+pub mod serve;

@@ -14,7 +14,11 @@ pub mod http;
 pub mod store;
 pub mod telemetry;
 
+pub mod audit;
+
 pub mod authn;
 pub mod authz;
+
+pub mod accounts;
 
 pub mod gate;

@@ -8,5 +8,5 @@ pub mod metrics;
 mod outcome;
 
 pub use decision_log::{DecisionLog, DecisionRecord};
-pub use metrics::Metrics;
+pub use metrics::{CacheName, Metrics};
 pub use outcome::Outcome;

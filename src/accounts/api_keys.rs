@@ -44,6 +44,10 @@ impl Accounts {
         if new.expires_at.is_some_and(|end| end <= now) {
             return invalid("expires_at", "expected a time in the future");
         }
+        if !new.scopes.is_empty() {
+            // No policy reads scopes yet: a key that looks narrowed and is not would be worse than none.
+            return invalid("scopes", "keys cannot be narrowed yet: leave it out");
+        }
         let text = ApiKeyText::generate();
         let api_key = ApiKey {
             id: ApiKeyId::generate(now),

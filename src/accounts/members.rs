@@ -43,6 +43,7 @@ impl Accounts {
     pub fn set_role(&self, actor: &Actor, application: ApplicationId, user: UserId, role: Role) -> Result<()> {
         let mut tx = self.begin()?;
         self.visible_application(&*tx, actor, application)?;
+        self.authorize(&*tx, actor, "ChangeMember", &Resource::Application(application))?;
         let target = Target { member: Some(user), role: Some(role) };
         self.authorize_for(&*tx, actor, "ChangeMember", &Resource::Application(application), target)?;
         tx.set_role(application, user, role)?;

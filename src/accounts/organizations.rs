@@ -32,12 +32,7 @@ impl Accounts {
     }
 
     /// All organizations after `after`, `limit` at most.
-    pub fn organizations(
-        &self,
-        actor: &Actor,
-        after: Option<OrganizationId>,
-        limit: u32,
-    ) -> Result<Vec<Organization>> {
+    pub fn organizations(&self, actor: &Actor, after: Option<OrganizationId>, limit: u32) -> Result<Vec<Organization>> {
         self.authorize(&*self.store, actor, "ManageInstallation", &Resource::Installation)?;
         Ok(self.store.organizations(after, limit)?)
     }
@@ -110,7 +105,8 @@ impl Accounts {
     }
 
     fn managed_organization(&self, store: &dyn Read, actor: &Actor, id: OrganizationId) -> Result<Organization> {
-        self.authorize(store, actor, "ManageOrganization", &Resource::Organization(id)).map_err(hide("organization"))?;
+        self.authorize(store, actor, "ManageOrganization", &Resource::Organization(id))
+            .map_err(hide("organization"))?;
         store.organization(id)?.ok_or(AccountError::NotFound("organization"))
     }
 }

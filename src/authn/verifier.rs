@@ -131,6 +131,13 @@ impl<'a> Candidate<'a> {
     }
 }
 
+impl Candidate<'_> {
+    /// Whether it claims to be an API key.
+    pub fn is_api_key(&self) -> bool {
+        self.kind == CredentialKind::ApiKey
+    }
+}
+
 /// How many entries the caches hold at most.
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {

@@ -1,15 +1,14 @@
 //! Decisions: one generation of policies, the facts of the moment, Cedar's answer, and the caches between them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use cedar_policy::{Authorizer, Decision as CedarDecision, Entities, Entity, PolicyId, Request};
+use cedar_policy::{Authorizer, Decision as CedarDecision, Entities, PolicyId, Request};
 
 use super::actions::{Action, ContextUse};
 use super::entities;
 use super::facts::Facts;
-use super::generation::{Generation, LoadError, Source};
+use super::generation::{self, Generation, LoadError, Source};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
 use crate::cache::{Cache, Stamp, Versions};
 use crate::model::{Role, UserId};
@@ -95,7 +94,6 @@ pub struct Engine {
     versions: Arc<Versions>,
     source: Source,
     current: ArcSwap<Generation>,
-    next: AtomicU64,
     reloading: Mutex<()>,
     facts: Cache<(Option<UserId>, Resource), Arc<Facts>>,
     decisions: Cache<DecisionKey, Arc<Decision>>,
@@ -109,13 +107,12 @@ impl Engine {
         versions: Arc<Versions>,
         capacity: EngineCapacity,
     ) -> Result<Self, LoadError> {
-        let first = Generation::load(&source, 1)?;
+        let first = generation::load(&source, 1, &entities::samples())?;
         Ok(Self {
             store,
             versions,
             source,
             current: ArcSwap::from_pointee(first),
-            next: AtomicU64::new(2),
             reloading: Mutex::new(()),
             facts: Cache::new(capacity.facts),
             decisions: Cache::new(capacity.decisions),
@@ -127,9 +124,9 @@ impl Engine {
     pub fn reload(&self) -> Result<u64, LoadError> {
         // Two reloads at once could put the older state of the files in force last.
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = self.next.load(Ordering::Relaxed);
-        self.current.store(Arc::new(Generation::load(&self.source, number)?));
-        self.next.store(number + 1, Ordering::Relaxed);
+        let next = generation::reload(&self.source, &self.current.load(), &entities::samples())?;
+        let number = next.number();
+        self.current.store(Arc::new(next));
         Ok(number)
     }
 
@@ -171,7 +168,7 @@ impl Engine {
     ) -> Result<(Decision, Guard<Arc<Generation>>), StoreError> {
         let generation = self.generation();
         let facts = Facts::load(store, subject.user_id(), resource, &mut |_| {})?;
-        let decision = match generation.actions().find(action) {
+        let decision = match generation.action_by_name(action) {
             Some((index, _)) => evaluate(&generation, index, subject, resource, &facts, circumstances),
             None => failed(&generation, &facts, format!("the schema has no action `{action}`")),
         };
@@ -209,7 +206,7 @@ impl Engine {
     // INVARIANT: with `CredentialOnly` a decision reads of its context only what follows from the credential's digest,
     // and with `None` nothing. The rest is the generation, the action, and the facts, which the stamp covers.
     fn key(&self, generation: &Generation, question: &Question<'_>) -> Option<DecisionKey> {
-        let cacheable = match generation.actions().get(question.action)?.context_use() {
+        let cacheable = match generation.action(question.action)?.context_use() {
             ContextUse::None | ContextUse::CredentialOnly => true,
             ContextUse::Everything => false,
         };
@@ -241,7 +238,7 @@ fn evaluate(
     facts: &Facts,
     circumstances: &Circumstances<'_>,
 ) -> Decision {
-    let Some(action) = generation.actions().get(action) else {
+    let Some(action) = generation.action(action) else {
         return failed(generation, facts, "the action is not one of this generation".to_owned());
     };
     match ask(generation, action, subject, resource, facts, circumstances) {
@@ -290,9 +287,4 @@ fn failed(generation: &Generation, facts: &Facts, error: String) -> Decision {
         policies: Arc::new([]),
         errors: Arc::new([error.into()]),
     }
-}
-
-/// Entities as Gatepost builds them, one of each shape: a schema that they do not fit cannot be decided by.
-pub(super) fn sample_entities() -> Vec<Entity> {
-    entities::samples()
 }

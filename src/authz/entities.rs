@@ -7,13 +7,14 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
-use cedar_policy::{
-    Context, Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, RestrictedExpression as Value,
-};
+use cedar_policy::{Context, Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, RestrictedExpression as Value};
 
 use super::facts::{ApplicationFacts, Facts, OrganizationFacts};
-use super::question::{Circumstances, Resource, Subject};
-use crate::model::{Role, User};
+use super::question::{Circumstances, Credential, Resource, Subject};
+use crate::model::{
+    Application, ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, Name, Organization, OrganizationId,
+    Plan, Role, Timestamp, User, UserId, Username,
+};
 
 /// The slice could not be built; the decision is then a deny.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +67,9 @@ pub(super) fn slice(subject: &Subject<'_>, resource: &Resource, facts: &Facts) -
         (Facts::User(Some(known)), _) if subject.user_id() != Some(known.id) => {
             entities.push(user(known, HashSet::new())?);
         }
-        (Facts::User(_) | Facts::Nothing, _) => entities.push(Entity::new_no_attrs(resource_uid.clone(), HashSet::new())),
+        (Facts::User(_) | Facts::Nothing, _) => {
+            entities.push(Entity::new_no_attrs(resource_uid.clone(), HashSet::new()))
+        }
     }
     let principal = match subject {
         Subject::User { user: known, .. } => {
@@ -228,4 +231,54 @@ fn entity(
 ) -> Result<Entity> {
     let attributes: HashMap<_, _> = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Entity::new(uid, attributes, parents).map_err(|error| BuildError::Entity(error.into()))
+}
+
+/// Entities as they are built here, at least one of each type, registered and not: a schema must have room for them.
+pub(super) fn samples() -> Vec<Entity> {
+    let Ok(username) = Username::parse("ada") else { return Vec::new() };
+    let (Ok(email), Ok(name)) = (Email::parse("ada@example.com"), Name::parse("thermostat")) else { return Vec::new() };
+    let (now, bytes) = (Timestamp::from_secs(0), [1; 16]);
+    let user = User {
+        id: UserId::from_bytes(bytes),
+        username,
+        email,
+        installation_administrator: false,
+        tokens_not_before: now,
+        created_at: now,
+    };
+    let organization = OrganizationFacts {
+        organization: Organization {
+            id: OrganizationId::from_bytes(bytes),
+            name: name.clone(),
+            plan: Plan::Free,
+            personal_to: None,
+            created_at: now,
+        },
+        is_administrator: true,
+    };
+    let application = ApplicationFacts {
+        application: Application {
+            id: ApplicationId::from_bytes(bytes),
+            name,
+            application_type: ApplicationType::Standard,
+            organization: organization.organization.id,
+            owner: user.id,
+            created_at: now,
+        },
+        organization: organization.clone(),
+        role: Some(Role::Administrator),
+    };
+    let device = Resource::Device(DeviceId::from_bytes([2; 16]));
+    let unregistered = Resource::Application(ApplicationId::from_bytes([3; 16]));
+    let digest = crate::secret::Digest::from_bytes([0; 32]);
+    let kind = CredentialKind::ApiKey;
+    let credential = Credential { kind, id: "", digest, mfa: false, scopes: &[], issued_at: now };
+    let slices = [
+        slice(&Subject::User { user: &user, credential }, &device, &Facts::Device(Some(application))),
+        slice(&Subject::Anonymous, &device, &Facts::Device(None)),
+        slice(&Subject::Console, &unregistered, &Facts::Application(None)),
+        slice(&Subject::Console, &Resource::Organization(organization.organization.id), &Facts::Organization(None)),
+        slice(&Subject::Console, &Resource::Installation, &Facts::Nothing),
+    ];
+    slices.into_iter().filter_map(Result::ok).flat_map(|slice| slice.entities).collect()
 }

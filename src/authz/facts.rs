@@ -1,9 +1,7 @@
 //! What is known of a subject and a resource: everything that policies can read of either, and nothing more.
 
 use super::question::Resource;
-use crate::model::{
-    Application, ApplicationId, Change, DeviceId, Organization, OrganizationId, Role, User, UserId,
-};
+use crate::model::{Application, ApplicationId, Change, DeviceId, Organization, OrganizationId, Role, User, UserId};
 use crate::store::{Read, StoreError};
 
 /// What the store says of a resource, and of where a user stands towards it.

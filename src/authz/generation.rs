@@ -160,8 +160,8 @@ impl Generation {
     }
 
     /// The policy's annotation `@code`: the stable code that a caller sees whom this policy has denied.
-    pub fn code(&self, policy: &PolicyId) -> Option<&str> {
-        self.policies.annotation(policy, "code")
+    pub fn code(&self, policy: &str) -> Option<&str> {
+        self.policies.annotation(&PolicyId::new(policy), "code")
     }
 
     /// Whether the policies are those of the folder or the built-in copies.

@@ -169,7 +169,12 @@ impl Gate {
     }
 
     /// Who asks: somebody whose credential is valid, or nobody in particular.
-    fn caller(&self, presented: &Presented<'_>, store: Store, now: Timestamp) -> Result<Result<Caller, Answer>, NeedsStore> {
+    fn caller(
+        &self,
+        presented: &Presented<'_>,
+        store: Store,
+        now: Timestamp,
+    ) -> Result<Result<Caller, Answer>, NeedsStore> {
         let token = match presented {
             Presented::Nothing => return Ok(Ok(Caller::default())),
             Presented::Unusable(_) => return Ok(Ok(Caller::refused())),

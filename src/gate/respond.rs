@@ -121,8 +121,13 @@ fn redirect(dialect: Dialect, address: &str) -> Response {
 
 /// 401, as RFC 6750, section 3, wants it.
 fn challenge(dialect: Dialect, id: DecisionId, value: HeaderValue) -> Response {
-    let mut response =
-        problem(dialect, StatusCode::UNAUTHORIZED, "unauthenticated", "a valid credential is needed for this request", id);
+    let mut response = problem(
+        dialect,
+        StatusCode::UNAUTHORIZED,
+        "unauthenticated",
+        "a valid credential is needed for this request",
+        id,
+    );
     response.headers_mut().insert(WWW_AUTHENTICATE, value);
     response
 }

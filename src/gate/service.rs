@@ -83,7 +83,8 @@ impl hyper::service::Service<Request<Incoming>> for DecisionService {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         if !self.trusted {
-            let refusal = plain(StatusCode::FORBIDDEN, "text/plain", "this address is not among `decision.trusted_peers`\n");
+            let refusal =
+                plain(StatusCode::FORBIDDEN, "text/plain", "this address is not among `decision.trusted_peers`\n");
             return Box::pin(std::future::ready(Ok(refusal)));
         }
         let path = request.uri().path();

@@ -5,6 +5,9 @@
 
 use std::borrow::Cow;
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::decompose_compatible;
+
 /// The longest request target that is read, in bytes.
 pub const MAX_TARGET_LEN: usize = 8_192;
 
@@ -17,13 +20,14 @@ pub enum PathError {
     /// It is longer than [`MAX_TARGET_LEN`].
     #[error("the request target is longer than 8192 bytes")]
     TooLong,
-    /// It holds a byte that RFC 3986 does not allow: a space, a control character, `\`, `#`, or anything beyond ASCII.
+    /// It holds a space, a control character, `#`, or anything beyond ASCII; or its path holds a `\`.
     #[error("the request target holds a character that must be percent-encoded")]
     RawCharacter,
     /// A `%` is not followed by two hexadecimal digits.
     #[error("the path holds a broken percent-encoding")]
     BrokenEncoding,
-    /// What was encoded is `/`, `\`, `?`, `#`, `;` or a control character.
+    /// What was encoded is `/`, `\`, `?`, `#`, `;` or a control character, such as those which separate lines or change
+    /// the direction of writing.
     #[error("the path holds a percent-encoded delimiter or control character")]
     EncodedDelimiter,
     /// After one decoding there is still a percent-encoding.
@@ -32,6 +36,10 @@ pub enum PathError {
     /// What was encoded is not UTF-8.
     #[error("the path is not UTF-8")]
     NotUtf8,
+    /// A character, or a segment, becomes `/`, `\`, `.` or `..` in Unicode's compatibility form (NFKC), which some
+    /// applications and file systems apply: `\u{ff0f}`, the segment `\u{ff0e}\u{ff0e}`.
+    #[error("the path holds a character that is a delimiter once it is normalized")]
+    Lookalike,
     /// A segment is `.` or `..`.
     #[error("the path holds a `.` or `..` segment")]
     DotSegment,
@@ -63,7 +71,8 @@ impl<'a> CanonicalPath<'a> {
         let mut end = target.len();
         for (at, &byte) in target.iter().enumerate() {
             match byte {
-                0x00..=0x20 | 0x7f.. | b'\\' | b'#' => return Err(PathError::RawCharacter),
+                0x00..=0x20 | 0x7f.. | b'#' => return Err(PathError::RawCharacter),
+                b'\\' if end == target.len() => return Err(PathError::RawCharacter),
                 b'?' if end == target.len() => end = at,
                 b'%' if end == target.len() => encoded = true,
                 b';' if end == target.len() => return Err(PathError::Parameter),
@@ -78,6 +87,7 @@ impl<'a> CanonicalPath<'a> {
             match segment {
                 "." | ".." => return Err(PathError::DotSegment),
                 "" if segments.peek().is_some() => return Err(PathError::EmptySegment),
+                _ if !segment.is_ascii() => check_lookalike(segment)?,
                 _ => {}
             }
         }
@@ -112,20 +122,41 @@ fn decode(raw: &str) -> Result<String, PathError> {
         decoded.push(byte);
     }
     let decoded = String::from_utf8(decoded).map_err(|_| PathError::NotUtf8)?;
-    if decoded.chars().any(char::is_control) {
+    if decoded.chars().any(is_control) {
         return Err(PathError::EncodedDelimiter);
     }
     let mut rest = decoded.as_bytes();
     while let [first, tail @ ..] = rest {
-        if let (b'%', [high, low, ..]) = (first, tail)
-            && hex(*high).is_some()
-            && hex(*low).is_some()
-        {
+        if *first == b'%' && begins_with_code(tail) {
             return Err(PathError::DoubleEncoding);
         }
         rest = tail;
     }
     Ok(decoded)
+}
+
+/// Control characters; those which end a line (U+2028, U+2029); and those which change the direction of writing, by
+/// which one path is shown as another (Unicode Technical Report 36, section 2.5).
+fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Whether, after a `%`, this is what a second decoding would decode: two hexadecimal digits, or `u` and four.
+fn begins_with_code(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'u' | b'U', a, b, c, d, ..] => [a, b, c, d].into_iter().all(u8::is_ascii_hexdigit),
+        [a, b, ..] => a.is_ascii_hexdigit() && b.is_ascii_hexdigit(),
+        _ => false,
+    }
+}
+
+fn check_lookalike(segment: &str) -> Result<(), PathError> {
+    let mut is_lookalike = segment.nfkc().eq(".".chars()) || segment.nfkc().eq("..".chars());
+    for c in segment.chars() {
+        decompose_compatible(c, |c| is_lookalike |= matches!(c, '/' | '\\'));
+    }
+    if is_lookalike { Err(PathError::Lookalike) } else { Ok(()) }
 }
 
 const fn hex(digit: u8) -> Option<u8> {
@@ -146,8 +177,8 @@ mod tests {
     #[test]
     fn every_ambiguity_is_refused_with_its_cause() {
         use PathError::{
-            BrokenEncoding, DotSegment, DoubleEncoding, EmptySegment, EncodedDelimiter, NotOriginForm, NotUtf8,
-            Parameter, RawCharacter, TooLong,
+            BrokenEncoding, DotSegment, DoubleEncoding, EmptySegment, EncodedDelimiter, Lookalike, NotOriginForm,
+            NotUtf8, Parameter, RawCharacter, TooLong,
         };
         let long = format!("/{}", "a".repeat(MAX_TARGET_LEN));
         for (target, error) in [
@@ -178,6 +209,19 @@ mod tests {
             ("/public/..;/admin", Parameter),
             ("/%252e%252e/admin", DoubleEncoding),
             ("/%2541", DoubleEncoding),
+            ("/%25%34%31", DoubleEncoding),
+            ("/%25u002e%25u002e/admin", DoubleEncoding),
+            ("/%u002e%u002e/admin", BrokenEncoding),
+            ("/admin%e2%80%a8", EncodedDelimiter),
+            ("/%e2%80%aenimda", EncodedDelimiter),
+            ("/%ef%bb%bfadmin", EncodedDelimiter),
+            ("/public%ef%bc%8f..%ef%bc%8fadmin", Lookalike),
+            ("/public%ef%bc%bcadmin", Lookalike),
+            ("/public/%ef%bc%8e%ef%bc%8e/admin", Lookalike),
+            ("/public/.%e2%80%a4/admin", Lookalike),
+            ("/public/%e2%80%a5/admin", Lookalike),
+            ("/public/%ef%bc%8e", Lookalike),
+            ("/public/%e2%84%80", Lookalike),
             ("/%c0%af", NotUtf8),
             ("/%ff", NotUtf8),
             ("/%", BrokenEncoding),
@@ -208,6 +252,11 @@ mod tests {
             ("/caf%C3%A9", "/caf\u{e9}"),
             ("/a%20b", "/a b"),
             ("/100%25", "/100%"),
+            ("/100%25off/%25u12", "/100%off/%u12"),
+            ("/search?q=%5cd\\d|{x}", "/search"),
+            ("/what%ef%bc%9f", "/what\u{ff1f}"),
+            ("/wait%e2%80%a6", "/wait\u{2026}"),
+            ("/%f0%9f%91%a9%e2%80%8d%f0%9f%94%a7", "/\u{1f469}\u{200d}\u{1f527}"),
             ("/...", "/..."),
             ("/a..b/.c", "/a..b/.c"),
         ] {
@@ -227,6 +276,7 @@ mod tests {
                 prop_assert!(!path.as_str().contains("//"));
                 prop_assert!(!path.as_str().chars().any(|c| c.is_control() || "\\?#;".contains(c)));
                 prop_assert!(path.segments().all(|segment| segment != "." && segment != ".."));
+                prop_assert!(path.as_str().is_ascii() || path.as_str().nfkc().filter(|c| *c == '/').count() == path.segments().count());
             }
         }
 

@@ -61,7 +61,7 @@ pub struct DecisionRecord {
     /// The canonical path of the request, without its query.
     pub path: Option<String>,
     /// Why it ended so, when no policy decided.
-    pub cause: Option<&'static str>,
+    pub cause: Option<String>,
     /// How long it took.
     pub latency: Duration,
 }

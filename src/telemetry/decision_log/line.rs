@@ -58,7 +58,7 @@ pub(super) fn append(lines: &mut Vec<u8>, record: &DecisionRecord) {
         method: record.method.as_deref(),
         host: record.host.as_deref(),
         path: record.path.as_deref(),
-        cause: record.cause,
+        cause: record.cause.as_deref(),
         latency_us: u64::try_from(record.latency.as_micros()).unwrap_or(u64::MAX),
     };
     // Texts and numbers can be written, and so can memory.

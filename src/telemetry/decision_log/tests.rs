@@ -69,7 +69,7 @@ fn what_is_not_known_is_null() {
         method: None,
         host: None,
         path: None,
-        cause: Some("the path holds a `;` parameter"),
+        cause: Some("the path holds a `;` parameter".to_owned()),
         ..record("/")
     };
     let mut lines = Vec::new();

@@ -1,0 +1,399 @@
+//! Serving HTTP/1.1 and h2c on a listener, within limits, until it is told to stop.
+
+use std::error::Error;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::body::{Body, Incoming};
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+
+use super::listener::{Listener, Peer, Stream};
+use super::patience::{Patient, Requests};
+
+/// The longest head of a request, in bytes; beyond it the answer is 431.
+pub const MAX_HEAD_LEN: usize = 64 * 1024;
+
+/// How many requests one h2c connection may have open. A proxy opens another connection when it needs more.
+const MAX_STREAMS: u32 = 256;
+/// How many streams a client may reset before they were handled, and how many of its errors are answered by a reset,
+/// before its connection is closed ("rapid reset", CVE-2023-44487, and "made you reset", CVE-2025-8671).
+const MAX_RESETS: usize = 64;
+/// How much of a body h2c sends ahead of its reader: for one stream, and for a whole connection.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// How long to wait when the system has no more descriptors or memory for connections.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The limits of one listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeOptions {
+    /// How many connections may be open; those beyond wait to be accepted.
+    pub max_connections: usize,
+    /// How long the head of an HTTP/1 request may take, from its first byte to its last.
+    pub head_timeout: Duration,
+    /// How long a connection is kept, at least, when nothing comes or goes; longer than any proxy's pool keeps it.
+    pub idle_timeout: Duration,
+    /// How long a request may take, its body included, until there is a response. Beyond it the connection (of h2c:
+    /// the stream) is closed, so handlers set themselves shorter deadlines.
+    pub request_timeout: Duration,
+    /// How long requests in flight may still take after the shutdown has begun.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 16_384,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(135),
+            request_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves until `shutdown` is ready, then drains: accepts nothing more, removes a Unix socket, closes idle connections
+/// and waits for requests in flight, for `drain_timeout` at most.
+///
+/// `make` gives the service of one connection. A panic in a service closes that connection only (of h2c: the stream).
+pub async fn serve<M, S, B>(listener: Listener, make: M, options: ServeOptions, shutdown: impl Future<Output = ()>)
+where
+    M: Fn(Peer) -> S,
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let slots = Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let protocols = protocols();
+    let drain = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (stream, peer, slot) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next() => {
+                report_panic(ended);
+                continue;
+            }
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let requests = Arc::new(Requests::default());
+        let io = Patient::new(stream, Arc::clone(&requests), options.head_timeout, options.idle_timeout);
+        let service = make(peer);
+        let timeout = options.request_timeout;
+        let service = service_fn(move |request| {
+            let in_flight = requests.begin();
+            let response = service.call(request);
+            async move {
+                let _in_flight = in_flight;
+                within(timeout, response).await
+            }
+        });
+        let connection = drain.watch(protocols.serve_connection(TokioIo::new(io), service).into_owned());
+        connections.spawn(async move {
+            let _slot = slot;
+            if let Err(error) = connection.await {
+                tracing::debug!(?peer, %error, "connection ended");
+            }
+        });
+    }
+
+    drop(listener);
+    let drained = tokio::time::timeout(options.drain_timeout, async {
+        drain.shutdown().await;
+        while let Some(ended) = connections.join_next().await {
+            report_panic(ended);
+        }
+    })
+    .await;
+    if drained.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests took too long to drain; their connections are closed"
+        );
+        connections.shutdown().await;
+    }
+}
+
+fn protocols() -> auto::Builder<TokioExecutor> {
+    let mut protocols = auto::Builder::new(TokioExecutor::new());
+    // The buffer holds the head, so its size is the head's limit.
+    protocols.http1().max_buf_size(MAX_HEAD_LEN).header_read_timeout(None);
+    protocols
+        .http2()
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_RESETS)
+        .max_header_list_size(MAX_HEAD_LEN as u32)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(STREAM_WINDOW as usize);
+    protocols
+}
+
+/// Waits for a free slot, then for a connection. Errors are waited out: a server that cannot accept now can later.
+async fn accept(listener: &Listener, slots: &Arc<Semaphore>) -> (Stream, Peer, OwnedSemaphorePermit) {
+    loop {
+        let Ok(slot) = Arc::clone(slots).acquire_owned().await else { std::future::pending().await };
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, slot),
+            Err(error) if concerns_one_connection(&error) => tracing::debug!(%error, "connection lost before it began"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the error was the connection's own, and not the system's want of descriptors or memory.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected)
+}
+
+/// Waits for a response. A response that is there at once costs no timer.
+async fn within<T, E: Into<BoxError>>(
+    timeout: Duration,
+    response: impl Future<Output = Result<T, E>>,
+) -> io::Result<T> {
+    let mut response = pin!(async { response.await.map_err(io::Error::other) });
+    match std::future::poll_fn(|cx| Poll::Ready(response.as_mut().poll(cx))).await {
+        Poll::Ready(response) => response,
+        Poll::Pending => tokio::time::timeout(timeout, response).await?,
+    }
+}
+
+fn report_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a handler panicked; its connection was closed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::net::SocketAddr;
+
+    use axum::Extension;
+    use axum::routing::get;
+    use hyper_util::service::TowerToHyperService;
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+    use tokio::net::{TcpStream, UnixStream};
+    use tokio::sync::{Notify, oneshot};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::model::ListenAddress;
+
+    struct Server {
+        address: SocketAddr,
+        entered: Arc<Notify>,
+        release: Arc<Notify>,
+        stop: oneshot::Sender<()>,
+        running: JoinHandle<()>,
+    }
+
+    impl Server {
+        async fn start(options: ServeOptions) -> Self {
+            let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+            let ListenAddress::Tcp(address) = *listener.address() else { unreachable!() };
+            let (stop, stopped) = oneshot::channel::<()>();
+            let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let slow = (Arc::clone(&entered), Arc::clone(&release));
+            let make = move |peer| {
+                let slow = slow.clone();
+                service_fn(move |request: Request<Incoming>| {
+                    let (entered, release) = slow.clone();
+                    async move {
+                        entered.notify_one();
+                        match request.uri().path() {
+                            "/slow" => release.notified().await,
+                            "/never" => std::future::pending().await,
+                            "/panic" => panic!("as asked"),
+                            _ => {}
+                        }
+                        Ok::<_, Infallible>(Response::new(format!("{peer:?}")))
+                    }
+                })
+            };
+            let running = tokio::spawn(serve(listener, make, options, async move { drop(stopped.await) }));
+            Self { address, entered, release, stop, running }
+        }
+
+        async fn connect(&self) -> TcpStream {
+            TcpStream::connect(self.address).await.unwrap()
+        }
+    }
+
+    async fn ask(stream: &mut (impl AsyncWrite + Unpin), path: &str) {
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
+    }
+
+    /// The next response, which has a short body, or nothing if the connection was closed.
+    async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> String {
+        let mut answer = vec![0; 4_096];
+        let len = stream.read(&mut answer).await.unwrap_or(0);
+        String::from_utf8_lossy(&answer[..len]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_kept_for_the_next_request() {
+        let server = Server::start(ServeOptions::default()).await;
+        let mut client = server.connect().await;
+        for _ in 0..3 {
+            ask(&mut client, "/").await;
+            let answer = answer(&mut client).await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+            assert!(answer.ends_with(&format!("Tcp({})", client.local_addr().unwrap())), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn h2c_is_spoken_with_prior_knowledge() {
+        let server = Server::start(ServeOptions::default()).await;
+        let mut client = server.connect().await;
+        client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        // An empty SETTINGS frame, then HEADERS of stream 1: `GET http://a/`, all but the authority from HPACK's table.
+        client.write_all(b"\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        client.write_all(b"\0\0\x06\x01\x05\0\0\0\x01\x82\x84\x86\x41\x01a").await.unwrap();
+        loop {
+            let mut head = [0; 9];
+            client.read_exact(&mut head).await.unwrap();
+            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            client.read_exact(&mut payload).await.unwrap();
+            if head[3] == 0x01 {
+                assert_eq!(payload[0], 0x88, "`:status: 200`");
+                break;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_router_is_served_on_a_unix_socket_and_knows_its_peer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("portal.sock");
+        let listener = Listener::bind(&ListenAddress::Unix(path.clone())).await.unwrap();
+        let router =
+            axum::Router::new().route("/", get(|Extension(peer): Extension<Peer>| async move { format!("{peer:?}") }));
+        let make = move |peer| TowerToHyperService::new(router.clone().layer(Extension(peer)));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(serve(listener, make, ServeOptions::default(), async move { drop(stopped.await) }));
+        let mut client = UnixStream::connect(&path).await.unwrap();
+        ask(&mut client, "/").await;
+        let answer = answer(&mut client).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("Unix"), "{answer}");
+        stop.send(()).unwrap();
+        running.await.unwrap();
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn heads_are_read_up_to_64_kib() {
+        let server = Server::start(ServeOptions::default()).await;
+        for (padding, status) in [(MAX_HEAD_LEN - 100, "200 OK"), (MAX_HEAD_LEN, "431 ")] {
+            let mut client = server.connect().await;
+            let head = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "a".repeat(padding));
+            client.write_all(head.as_bytes()).await.unwrap();
+            let answer = answer(&mut client).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{padding}: {answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_closes_its_own_connection_only() {
+        let server = Server::start(ServeOptions::default()).await;
+        let (mut bystander, mut client) = (server.connect().await, server.connect().await);
+        ask(&mut bystander, "/").await;
+        assert!(answer(&mut bystander).await.starts_with("HTTP/1.1 200"));
+        ask(&mut client, "/panic").await;
+        assert_eq!(answer(&mut client).await, "");
+        ask(&mut bystander, "/").await;
+        assert!(answer(&mut bystander).await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_limit_wait() {
+        let server = Server::start(ServeOptions { max_connections: 1, ..ServeOptions::default() }).await;
+        let (mut first, mut second) = (server.connect().await, server.connect().await);
+        ask(&mut first, "/").await;
+        assert!(answer(&mut first).await.starts_with("HTTP/1.1 200"));
+        ask(&mut second, "/").await;
+        let waiting = tokio::time::timeout(Duration::from_millis(50), answer(&mut second)).await;
+        assert!(waiting.is_err(), "{waiting:?}");
+        drop(first);
+        assert!(answer(&mut second).await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_never_answered_ends_with_its_connection() {
+        let request_timeout = Duration::from_millis(20);
+        let server = Server::start(ServeOptions { request_timeout, ..ServeOptions::default() }).await;
+        let mut client = server.connect().await;
+        ask(&mut client, "/never").await;
+        assert_eq!(answer(&mut client).await, "");
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_end_is_not_waited_for() {
+        let head_timeout = Duration::from_millis(20);
+        let server = Server::start(ServeOptions { head_timeout, ..ServeOptions::default() }).await;
+        let mut client = server.connect().await;
+        ask(&mut client, "/").await;
+        assert!(answer(&mut client).await.starts_with("HTTP/1.1 200"));
+        client.write_all(b"GET / HT").await.unwrap();
+        assert_eq!(answer(&mut client).await, "");
+    }
+
+    #[tokio::test]
+    async fn draining_finishes_what_is_in_flight_and_closes_what_is_idle() {
+        let server = Server::start(ServeOptions::default()).await;
+        let (mut silent, mut idle, mut busy) = (server.connect().await, server.connect().await, server.connect().await);
+        ask(&mut idle, "/").await;
+        server.entered.notified().await;
+        assert!(answer(&mut idle).await.starts_with("HTTP/1.1 200"));
+        ask(&mut busy, "/slow").await;
+        server.entered.notified().await;
+        server.stop.send(()).unwrap();
+        assert_eq!(answer(&mut idle).await, "");
+        assert_eq!(answer(&mut silent).await, "");
+        assert!(TcpStream::connect(server.address).await.is_err());
+        server.release.notify_one();
+        let last = answer(&mut busy).await;
+        assert!(last.starts_with("HTTP/1.1 200") && last.contains("connection: close"), "{last}");
+        server.running.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn draining_does_not_wait_for_ever() {
+        let drain_timeout = Duration::from_millis(20);
+        let server = Server::start(ServeOptions { drain_timeout, ..ServeOptions::default() }).await;
+        let mut client = server.connect().await;
+        ask(&mut client, "/never").await;
+        server.entered.notified().await;
+        server.stop.send(()).unwrap();
+        server.running.await.unwrap();
+        assert_eq!(answer(&mut client).await, "");
+    }
+
+    #[test]
+    fn only_a_lack_of_resources_pauses_the_acceptor() {
+        for (errno, own) in [(103, true), (104, true), (22, true), (107, true), (23, false), (24, false), (12, false)] {
+            assert_eq!(concerns_one_connection(&io::Error::from_raw_os_error(errno)), own, "{errno}");
+        }
+    }
+}

@@ -1,1 +1,148 @@
-//! The composition root.
+//! The composition root: from a configuration to the parts, each built once and handed to those that use it.
+
+mod probes;
+mod serve;
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+pub use serve::Bound;
+
+use crate::accounts::{AccountError, Accounts, Actor, Coherence};
+use crate::authn::{Capacity, Keyring, PasswordError, Passwords, TokenSettings, Vault, VaultError, Verifier};
+use crate::authz::generation::{LoadError, Source};
+use crate::authz::{Engine, EngineCapacity};
+use crate::cache::Versions;
+use crate::clock::Clock;
+use crate::config::{Config, DecisionTarget};
+use crate::gate::{Gate, LogIn, Respond};
+use crate::http::listener::ListenError;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+use crate::telemetry::decision_log::{DecisionLog, DecisionLogError};
+
+/// The program could not be put together, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key file.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The policies, the schema or the routes.
+    #[error(transparent)]
+    Policies(#[from] LoadError),
+    /// The account system: most likely its signing keys.
+    #[error(transparent)]
+    Accounts(#[from] AccountError),
+    /// The password hash.
+    #[error(transparent)]
+    Passwords(#[from] PasswordError),
+    /// The decision log.
+    #[error(transparent)]
+    DecisionLog(#[from] DecisionLogError),
+    /// A listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+/// The parts.
+pub struct App {
+    /// The account system.
+    pub accounts: Arc<Accounts>,
+    /// Verifies credentials.
+    pub verifier: Arc<Verifier>,
+    /// Decides.
+    pub engine: Arc<Engine>,
+    /// Answers proxies.
+    pub gate: Arc<Gate>,
+    /// Signs session tokens.
+    pub keyring: Arc<Keyring>,
+    /// Follows what other processes change.
+    pub coherence: Arc<Coherence>,
+    /// Asked directly by offline explanations only.
+    pub store: Arc<dyn Store>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl App {
+    /// Opens the store, the key file and the policies, and makes the first signing key if there is none. Blocks.
+    pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.path)?);
+        let vault = match &config.store.key {
+            Some(key) => Vault::from_key(key.expose()),
+            None => Vault::open(&config.store.key_file)?,
+        };
+        let session = &config.session;
+        let settings =
+            TokenSettings { issuer: session.issuer.clone(), audience: session.audience.clone(), ttl: session.ttl };
+        let keyring = Arc::new(Keyring::new(Arc::new(vault), settings));
+        let versions = Arc::new(Versions::default());
+        // Before anything is cached, so that no change is missed.
+        let coherence =
+            Coherence::start(Arc::clone(&store), Arc::clone(&versions), Arc::clone(&keyring), Arc::clone(&clock))?;
+        let coherence = Arc::new(coherence);
+
+        let source = Source { policies: config.policy.policies.clone(), schema: config.policy.schema.clone() };
+        let capacity = EngineCapacity { facts: config.cache.standings, decisions: config.cache.decisions };
+        let engine = Arc::new(Engine::start(source, Arc::clone(&store), Arc::clone(&versions), capacity)?);
+        let capacity = Capacity { verified: config.cache.credentials, unknown: config.cache.unknown_keys };
+        let verifier = Arc::new(Verifier::new(Arc::clone(&store), Arc::clone(&keyring), versions, capacity));
+        let passwords = Passwords::new(available_parallelism().map_or(1, usize::from))?;
+        let accounts = Arc::new(Accounts::new(
+            Arc::clone(&store),
+            Arc::clone(&engine),
+            Arc::clone(&coherence),
+            Arc::clone(&keyring),
+            passwords,
+            Arc::clone(&clock),
+        ));
+        accounts.rotate_signing_keys_if_due(&Actor::console())?;
+
+        let metrics = Arc::new(Metrics::new());
+        metrics.set_policy_generation(engine.generation().number());
+        let log = match &config.log.decisions {
+            DecisionTarget::Off => DecisionLog::off(),
+            DecisionTarget::Stderr => DecisionLog::to_stderr(&metrics)?,
+            DecisionTarget::Stdout => DecisionLog::to_stdout(&metrics)?,
+            DecisionTarget::File(path) => DecisionLog::to_file(path, &metrics)?,
+        };
+        let log_in = config.portal.url.clone().map(|portal| {
+            let return_hosts = config.portal.return_hosts.clone();
+            LogIn { portal, return_hosts }
+        });
+        let gate = Arc::new(Gate::new(
+            Arc::clone(&verifier),
+            Arc::clone(&engine),
+            Arc::clone(&coherence),
+            Arc::clone(&clock),
+            log,
+            Arc::clone(&metrics),
+            log_in,
+            Respond::new(config.decision.headers.clone()),
+        ));
+        Ok(Self { accounts, verifier, engine, gate, keyring, coherence, store, metrics, clock })
+    }
+
+    /// Reads the policies again, as [`Engine::reload`] does, and counts and logs how it went.
+    pub fn reload_policies(&self) -> Result<u64, LoadError> {
+        let reloaded = self.engine.reload();
+        match &reloaded {
+            Ok(generation) => {
+                self.metrics.set_policy_generation(*generation);
+                tracing::info!(generation, "new policies are in force");
+            }
+            Err(error) => {
+                self.metrics.reload_failed();
+                let generation = self.engine.generation().number();
+                tracing::error!(generation, %error, "the policies were not reloaded, the last good ones stay in force");
+            }
+        }
+        reloaded
+    }
+}

@@ -12,5 +12,5 @@ mod service;
 
 pub use answer::{Answer, Invalid};
 pub use check::{Gate, NeedsStore};
-pub use respond::{LogIn, Respond};
+pub use respond::{LogIn, Respond, Response};
 pub use service::{DecisionService, Probes};

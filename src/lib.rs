@@ -22,3 +22,7 @@ pub mod authz;
 pub mod accounts;
 
 pub mod gate;
+
+pub mod api;
+
+pub mod app;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use cedar_policy::{Authorizer, Decision as CedarDecision, Entities, PolicyId, Request};
 
 use super::actions::{Action, ContextUse};
@@ -95,6 +95,7 @@ pub struct Engine {
     source: Source,
     current: ArcSwap<Generation>,
     reloading: Mutex<()>,
+    last_reload_error: ArcSwapOption<LoadError>,
     facts: Cache<(Option<UserId>, Resource), Arc<Facts>>,
     decisions: Cache<DecisionKey, Arc<Decision>>,
 }
@@ -114,6 +115,7 @@ impl Engine {
             source,
             current: ArcSwap::from_pointee(first),
             reloading: Mutex::new(()),
+            last_reload_error: ArcSwapOption::empty(),
             facts: Cache::new(capacity.facts),
             decisions: Cache::new(capacity.decisions),
         })
@@ -124,10 +126,17 @@ impl Engine {
     pub fn reload(&self) -> Result<u64, LoadError> {
         // Two reloads at once could put the older state of the files in force last.
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = generation::reload(&self.source, &self.current.load(), &entities::samples())?;
+        let next = generation::reload(&self.source, &self.current.load(), &entities::samples());
+        self.last_reload_error.store(next.as_ref().err().cloned().map(Arc::new));
+        let next = next?;
         let number = next.number();
         self.current.store(Arc::new(next));
         Ok(number)
+    }
+
+    /// What the last reload failed with, if it did: the generation in force is then older than the files.
+    pub fn last_reload_error(&self) -> Option<Arc<LoadError>> {
+        self.last_reload_error.load_full()
     }
 
     /// The generation in force. A request takes it once, and is decided by it from beginning to end.

@@ -8,7 +8,7 @@ use hyper::HeaderMap;
 use super::answer::{Allowed, Answer, Invalid};
 use super::dialect::{Asked, Dialect};
 use super::presented::{self, Presented};
-use super::respond::{LogIn, Respond};
+use super::respond::{LogIn, Respond, Response};
 use crate::accounts::Coherence;
 use crate::authn::{Candidate, Refused, Verified, Verifier, VerifyError};
 use crate::authz::{Circumstances, Credential, Decision, Engine, Question, Resource, Subject};
@@ -67,28 +67,23 @@ impl Gate {
     }
 
     /// The response to a proxy's question, if the caches are enough for it. Does not block.
-    pub fn answer_now(&self, dialect: Dialect, headers: &HeaderMap) -> Result<super::respond::Response, NeedsStore> {
+    pub fn answer_now(&self, dialect: Dialect, headers: &HeaderMap) -> Result<Response, NeedsStore> {
         self.answer_with(dialect, headers, Store::MustWait)
     }
 
     /// The response to a proxy's question. Blocks where the store must be asked.
-    pub fn answer(&self, dialect: Dialect, headers: &HeaderMap) -> super::respond::Response {
+    pub fn answer(&self, dialect: Dialect, headers: &HeaderMap) -> Response {
         self.answer_with(dialect, headers, Store::MayBeAsked)
             .unwrap_or_else(|NeedsStore| self.unavailable(dialect, "the store was needed and could not be asked"))
     }
 
     /// The response when no answer could be found in time.
-    pub fn unavailable(&self, dialect: Dialect, cause: &str) -> super::respond::Response {
+    pub fn unavailable(&self, dialect: Dialect, cause: &str) -> Response {
         let began = self.clock.now();
         self.conclude(dialect, Answer::Unavailable { cause: cause.to_owned() }, Trail::default(), began)
     }
 
-    fn answer_with(
-        &self,
-        dialect: Dialect,
-        headers: &HeaderMap,
-        store: Store,
-    ) -> Result<super::respond::Response, NeedsStore> {
+    fn answer_with(&self, dialect: Dialect, headers: &HeaderMap, store: Store) -> Result<Response, NeedsStore> {
         let began = self.clock.now();
         let mut trail = Trail::default();
         let answer = self.find(dialect, headers, store, began, &mut trail)?;
@@ -200,13 +195,7 @@ impl Gate {
     }
 
     /// Counts, logs and responds.
-    fn conclude(
-        &self,
-        dialect: Dialect,
-        answer: Answer,
-        trail: Trail<'_>,
-        began: Timestamp,
-    ) -> super::respond::Response {
+    fn conclude(&self, dialect: Dialect, answer: Answer, trail: Trail<'_>, began: Timestamp) -> Response {
         let id = DecisionId::generate(began);
         let outcome = match answer {
             Answer::Allowed(_) => Outcome::Allow,

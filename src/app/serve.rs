@@ -1,0 +1,123 @@
+//! Serving: both listeners, and what goes on beside them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tower::ServiceExt;
+
+use super::probes::AppProbes;
+use super::{App, AppError};
+use crate::accounts::Actor;
+use crate::api;
+use crate::config::{Config, Decision};
+use crate::gate::{DecisionService, Probes};
+use crate::http::listener::{Listener, Peer};
+use crate::http::serve::{ServeOptions, serve};
+use crate::model::ListenAddress;
+
+/// How often the store is asked what other processes have changed.
+const CATCH_UP_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked whether a new signing key is due.
+const ROTATE_EVERY: Duration = Duration::from_secs(3_600);
+/// How long the decision log may take to write what is left when the program ends.
+const LOG_PATIENCE: Duration = Duration::from_secs(5);
+
+/// An application with its listeners open: from now on connections queue, and are served by [`Bound::serve`].
+pub struct Bound {
+    app: Arc<App>,
+    decision: Listener,
+    portal: Listener,
+    settings: Decision,
+}
+
+impl Bound {
+    /// Opens both listeners.
+    pub async fn bind(app: Arc<App>, config: &Config) -> Result<Self, AppError> {
+        let decision = Listener::bind(&config.decision.listen).await?;
+        let portal = Listener::bind(&config.portal.listen).await?;
+        Ok(Self { app, decision, portal, settings: config.decision.clone() })
+    }
+
+    /// Where proxies ask: with the port that the system chose, if it was left to it.
+    pub fn decision_address(&self) -> &ListenAddress {
+        self.decision.address()
+    }
+
+    /// Where people and programs come.
+    pub fn portal_address(&self) -> &ListenAddress {
+        self.portal.address()
+    }
+
+    /// Serves until `shutdown` is ready, then drains: finishes what is in flight, and writes out the decision log.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let Self { app, decision, portal, settings } = self;
+        let (stop, stopped) = watch::channel(());
+        let probes: Arc<dyn Probes> = Arc::new(AppProbes(Arc::clone(&app)));
+        let gate = Arc::clone(&app.gate);
+        let decision_service = move |peer: Peer| {
+            let trusted = match peer {
+                Peer::Tcp(address) => settings.trusts(address.ip()),
+                Peer::Unix => true,
+            };
+            DecisionService::new(Arc::clone(&gate), Arc::clone(&probes), settings.deadline, trusted)
+        };
+        let router = api::router(api::ApiState {
+            accounts: Arc::clone(&app.accounts),
+            verifier: Arc::clone(&app.verifier),
+            keyring: Arc::clone(&app.keyring),
+            clock: Arc::clone(&app.clock),
+        });
+        let portal_service = move |peer: Peer| {
+            TowerToHyperService::new(router.clone().map_request(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                request
+            }))
+        };
+        let stop_requested = |mut stopped: watch::Receiver<()>| async move {
+            // An error means that the sender is gone, which is a reason to stop as well.
+            let _ = stopped.changed().await;
+        };
+        let decisions = serve(decision, decision_service, ServeOptions::default(), stop_requested(stopped.clone()));
+        let people = serve(portal, portal_service, ServeOptions::default(), stop_requested(stopped.clone()));
+        let background = tokio::spawn(background(Arc::clone(&app)));
+        tokio::join!(
+            async {
+                shutdown.await;
+                let _ = stop.send(());
+            },
+            decisions,
+            people,
+        );
+        background.abort();
+        let flushed = tokio::task::spawn_blocking(move || app.gate.flush_log(LOG_PATIENCE)).await;
+        if !matches!(flushed, Ok(true)) {
+            tracing::warn!("the end of the decision log was not written");
+        }
+    }
+}
+
+/// Keeps the caches coherent with the store, and the signing keys young.
+async fn background(app: Arc<App>) {
+    let mut catch_up = tokio::time::interval(CATCH_UP_EVERY);
+    catch_up.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut rotate = tokio::time::interval(ROTATE_EVERY);
+    loop {
+        let app = Arc::clone(&app);
+        let done = tokio::select! {
+            _ = catch_up.tick() => tokio::task::spawn_blocking(move || app.coherence.catch_up()).await,
+            _ = rotate.tick() => {
+                tokio::task::spawn_blocking(move || app.accounts.rotate_signing_keys_if_due(&Actor::console())).await
+            }
+        };
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the store could not be followed"),
+            Err(error) => tracing::error!(%error, "following the store failed unexpectedly"),
+        }
+    }
+}

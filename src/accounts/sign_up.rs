@@ -1,0 +1,65 @@
+//! Signing up: at once where there is no mail, by a mailed link where there is.
+
+use std::time::Duration;
+
+use super::outbox::Job;
+use super::{AccountError, Accounts, Actor, NewAccount, Result};
+use crate::audit;
+use crate::authn::strength;
+use crate::authz::Resource;
+use crate::model::{Email, EventAction, NewUser, SignUp, Timestamp, User, UserId, Username};
+use crate::secret::{Digest, Secret};
+use crate::store::Transaction;
+
+/// How long the link in a mail can be followed.
+pub(super) const LINK_TTL: Duration = Duration::from_secs(24 * 3_600);
+
+/// What has become of a sign-up.
+#[derive(Debug)]
+pub enum SignedUp {
+    /// The account can be used.
+    Created(User),
+    /// If the address is new, a link was mailed to it, which makes the account.
+    Mailed,
+}
+
+impl Accounts {
+    /// Signs somebody up. With mail, whoever asks learns nothing about who has an account: that is in the mail.
+    pub fn sign_up(&self, actor: &Actor, username: &str, email: &str, password: &Secret) -> Result<SignedUp> {
+        let username = Username::parse(username).map_err(AccountError::name("username"))?;
+        let email = Email::parse(email).map_err(AccountError::name("email"))?;
+        strength::check(password, [username.as_str(), email.as_str()]).map_err(AccountError::weak)?;
+        self.authorize(&*self.store, actor, "SignUp", &Resource::Installation)?;
+        self.attempt_to_sign_up(actor.origin())?;
+        let password_hash = self.passwords.hash(password)?;
+        if self.mail.is_some() {
+            let (username, email) = (username.as_str().to_owned(), email.as_str().to_owned());
+            self.enqueue(Job::SignUp { username, email, password_hash: password_hash.expose().to_owned() })?;
+            return Ok(SignedUp::Mailed);
+        }
+        let user = new_user(username, email, self.now());
+        let mut tx = self.begin()?;
+        let organization = insert_account(&mut *tx, NewUser { user: user.clone(), password_hash: Some(password_hash) })?;
+        let event = audit::event(&actor.author(), EventAction::UserCreated, user.created_at);
+        self.finish(tx, [event.user(user.id).organization(organization)])?;
+        Ok(SignedUp::Created(user))
+    }
+
+    /// Makes the account whose link was followed. A link works once.
+    pub fn complete_sign_up(&self, actor: &Actor, token: &Secret) -> Result<User> {
+        let now = self.now();
+        let mut tx = self.begin()?;
+        self.authorize(&*tx, actor, "SignUp", &Resource::Installation)?;
+        let sign_up = tx.take_sign_up(&Digest::of(token.expose().as_bytes()))?.ok_or(AccountError::InvalidLink)?;
+        if sign_up.expires_at <= now {
+            return Err(AccountError::InvalidLink);
+        }
+        let SignUp { username, email, password_hash, .. } = sign_up;
+        let user = new_user(username, email, now);
+        let new = NewUser { user: user.clone(), password_hash: Some(password_hash) };
+        let organization = insert_account(&mut *tx, new)?;
+        let event = audit::event(&actor.author(), EventAction::UserCreated, now);
+        self.finish(tx, [event.user(user.id).organization(organization)])?;
+        Ok(user)
+    }
+}

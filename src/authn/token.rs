@@ -312,10 +312,10 @@ mod tests {
             format!("{token}."),
             format!("{token}.x"),
             token.replace('.', ""),
-            token[..token.len() - 1].to_owned(),
+            token.get(..token.len() - 1).unwrap().to_owned(),
             token.replacen("eyJ", "eyj", 1),
             // The last character of 64 bytes in base64 carries four bits that must be zero.
-            format!("{}{}", &token[..token.len() - 1], if last == 'B' { 'C' } else { 'B' }),
+            format!("{}{}", token.get(..token.len() - 1).unwrap(), if last == 'B' { 'C' } else { 'B' }),
             String::new(),
             "..".to_owned(),
             "a".repeat(100_000),

@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::LazyLock;
 
 use cedar_policy::{Context, Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, RestrictedExpression as Value};
 
@@ -20,12 +22,19 @@ use crate::model::{
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BuildError {
     #[error("`{0}` is no entity type")]
-    EntityType(String, #[source] ParseErrors),
+    EntityType(String, #[source] Box<ParseErrors>),
     #[error("an entity could not be built: {0}")]
     Entity(Box<dyn std::error::Error + Send + Sync>),
     #[error("the context could not be built: {0}")]
     Context(Box<dyn std::error::Error + Send + Sync>),
 }
+
+/// The types that Gatepost owns, parsed once: parsing a name costs more than the rest of an entity.
+static OWN_TYPES: LazyLock<HashMap<&str, EntityTypeName>> = LazyLock::new(|| {
+    let names =
+        ["Team", "User", "Anonymous", "Console", "Installation", "Organization", "Application", "Device"].into_iter();
+    names.filter_map(|name| Some((name, name.parse().ok()?))).collect()
+});
 
 type Result<T> = std::result::Result<T, BuildError>;
 
@@ -219,8 +228,11 @@ fn nobody() -> Result<EntityUid> {
 }
 
 fn uid(entity_type: &str, id: impl Display) -> Result<EntityUid> {
-    let name: EntityTypeName =
-        entity_type.parse().map_err(|error| BuildError::EntityType(entity_type.to_owned(), error))?;
+    let name = match OWN_TYPES.get(entity_type) {
+        Some(name) => name.clone(),
+        None => EntityTypeName::from_str(entity_type)
+            .map_err(|error| BuildError::EntityType(entity_type.to_owned(), Box::new(error)))?,
+    };
     Ok(EntityUid::from_type_name_and_id(name, EntityId::new(id.to_string())))
 }
 

@@ -13,7 +13,7 @@ fn on_member(member: &str, role: Option<&str>) -> Value {
 /// Whether it is denied, and if by a rule of its own, that rule's code.
 fn outcome(world: &World, who: &str, action: &str, extra: Value) -> Result<(), Option<String>> {
     let (decision, reasons) = world.decide(&format!("User::\"{who}\""), action, APPLICATION, extra);
-    let code = |id: &String| world.generation.code(&PolicyId::new(id)).map(str::to_owned);
+    let code = |id: &String| world.generation.code(id).map(str::to_owned);
     if decision == Decision::Allow { Ok(()) } else { Err(reasons.iter().find_map(code)) }
 }
 

@@ -11,6 +11,7 @@ use super::arguments;
 use super::console::{Console, all};
 use super::output::Shown;
 use super::settings::Settings;
+use crate::accounts::SeenApplication;
 use crate::model::{Application, ApplicationId, ApplicationType, Name, OrganizationId, Role, Timestamp, UserId};
 
 /// Create, list and delete applications
@@ -73,20 +74,38 @@ struct ApplicationRow {
     application_type: ApplicationType,
     organization: OrganizationId,
     owner: UserId,
-    role: Option<Role>,
-    shared: bool,
     created_at: Timestamp,
 }
 
 impl Shown for ApplicationRow {
+    const COLUMNS: &'static [&'static str] = &["id", "name", "type", "organization", "owner", "created_at"];
+}
+
+impl From<Application> for ApplicationRow {
+    fn from(application: Application) -> Self {
+        let Application { id, name, application_type, organization, owner, created_at } = application;
+        Self { id, name, application_type, organization, owner, created_at }
+    }
+}
+
+/// An application, as the user sees it whose applications are listed.
+#[derive(Serialize)]
+struct SeenRow {
+    #[serde(flatten)]
+    application: ApplicationRow,
+    role: Option<Role>,
+    shared: bool,
+}
+
+impl Shown for SeenRow {
     const COLUMNS: &'static [&'static str] =
         &["id", "name", "type", "role", "shared", "organization", "owner", "created_at"];
 }
 
-impl ApplicationRow {
-    fn new(application: Application, role: Option<Role>, shared: bool) -> Self {
-        let Application { id, name, application_type, organization, owner, created_at } = application;
-        Self { id, name, application_type, organization, owner, role, shared, created_at }
+impl From<SeenApplication> for SeenRow {
+    fn from(seen: SeenApplication) -> Self {
+        let SeenApplication { application, role, shared } = seen;
+        Self { application: application.into(), role, shared }
     }
 }
 
@@ -98,26 +117,25 @@ impl Create {
         let created =
             console.accounts().create_application(&console.actor, organization, owner, &name, application_type);
         let application = created.with_context(|| format!("cannot create the application `{name}`"))?;
-        console.output.one(&ApplicationRow::new(application, Some(Role::Administrator), false))
+        console.output.one(&ApplicationRow::from(application))
     }
 }
 
 fn list(console: &Console, login: Option<&str>) -> Result<()> {
     let (accounts, actor) = (console.accounts(), &console.actor);
-    let rows: Vec<_> = match login {
+    match login {
         Some(login) => {
             let user = console.user(login)?.id;
             let seen = all(|after, limit| accounts.applications_of(actor, user, after, limit), |s| s.application.id);
             let seen = seen.with_context(|| format!("cannot list the applications of `{login}`"))?;
-            seen.into_iter().map(|seen| ApplicationRow::new(seen.application, seen.role, seen.shared)).collect()
+            console.output.list(&seen.into_iter().map(SeenRow::from).collect::<Vec<_>>())
         }
         None => {
             let applications = all(|after, limit| accounts.applications(actor, after, limit), |each| each.id);
             let applications = applications.context("cannot list the applications")?;
-            applications.into_iter().map(|application| ApplicationRow::new(application, None, false)).collect()
+            console.output.list(&applications.into_iter().map(ApplicationRow::from).collect::<Vec<_>>())
         }
-    };
-    console.output.list(&rows)
+    }
 }
 
 fn delete(console: &Console, text: &str) -> Result<()> {

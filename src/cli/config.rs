@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::output::Shown;
 use super::settings::Settings;
-use crate::config::{Key, SECTIONS, Setting, reference};
+use crate::config::{Key, SECTIONS, Setting, Shape, Value, reference};
 
 /// Show and check the configuration
 #[derive(Subcommand)]
@@ -52,7 +52,7 @@ impl Config {
 #[derive(Serialize)]
 struct SettingRow {
     key: &'static str,
-    value: Option<String>,
+    value: serde_json::Value,
     origin: Option<String>,
 }
 
@@ -63,7 +63,13 @@ impl Shown for SettingRow {
 impl SettingRow {
     fn new(key: &Key, setting: Option<&Setting>) -> Self {
         let origin = setting.map(|setting| setting.origin.to_string());
-        Self { key: key.name, value: setting.map(Setting::shown), origin }
+        let value = setting.map_or(serde_json::Value::Null, |setting| match (&setting.value, &key.shape) {
+            (Value::Text(text), Shape::Number(_)) => text.parse::<u64>().map_or_else(|_| json!(text), |n| json!(n)),
+            (Value::Text(text), _) => json!(text),
+            (Value::List(items), _) => json!(items),
+            (Value::Secret(_), _) => json!(setting.shown()),
+        });
+        Self { key: key.name, value, origin }
     }
 }
 

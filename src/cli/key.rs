@@ -53,8 +53,8 @@ pub(super) struct Create {
     /// When it ends, as RFC 3339 [default: never]
     #[arg(long, value_name = "TIME", value_parser = arguments::time)]
     expires_at: Option<Timestamp>,
-    /// What it is narrowed to, as far as policies read it; may be given several times [default: not narrowed]
-    #[arg(long = "scope", value_name = "SCOPE")]
+    /// What it is narrowed to; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE", hide = true)]
     scopes: Vec<String>,
 }
 

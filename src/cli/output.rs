@@ -9,15 +9,14 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 
+pub(super) use self::json::to_line;
 pub(super) use self::table::{aligned, printable};
 
 /// The form of what is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Text for people
     #[default]
     Table,
-    /// One JSON document
     Json,
 }
 
@@ -75,7 +74,7 @@ impl Output {
     }
 
     fn json(self, document: &(impl Serialize + ?Sized)) -> Result<()> {
-        let mut line = json::to_line(document)?;
+        let mut line = to_line(document)?;
         line.push('\n');
         self.text(&line)
     }

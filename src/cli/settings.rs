@@ -27,7 +27,7 @@ pub(super) struct Settings {
     /// The folder of the schema and the routes [default: schema, or the built-in ones where it does not exist]
     #[arg(long, global = true, value_name = "FOLDER", hide_short_help = true)]
     schema: Option<String>,
-    /// How results are printed
+    /// How results are printed: for people, or as one JSON document
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }

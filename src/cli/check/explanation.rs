@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::authz::{self, Decision, routes};
-use crate::cli::output::{aligned, printable};
+use crate::cli::output::{aligned, printable, to_line};
 use crate::model::{CredentialKind, Role, UserId, Username};
 
 /// What was decided, and what it was decided from.
@@ -195,11 +195,10 @@ impl Explanation {
             ("errors:", list(&self.errors)),
         ];
         let mut text = aligned(&lines.map(|(name, value)| vec![name.to_owned(), printable(&value)]));
-        if self.entities.as_array().is_some_and(|entities| !entities.is_empty()) {
-            text.push_str("entities:\n");
-            serde_json::to_string_pretty(&self.entities)?
-                .lines()
-                .for_each(|line| text.push_str(&format!("  {}\n", printable(line))));
+        // In Cedar's format, so that it can be pasted into a file; an entity on each line.
+        let entities = self.entities.as_array().into_iter().flatten().map(to_line).collect::<Result<Vec<_>>>()?;
+        if !entities.is_empty() {
+            text.push_str(&format!("entities:\n[\n  {}\n]\n", entities.join(",\n  ")));
         }
         Ok(text)
     }

@@ -10,7 +10,7 @@ use serde_json::ser::Formatter;
 use super::table::is_harmful;
 
 /// The document on one line. The characters that JSON allows and terminals obey are escaped.
-pub(super) fn to_line(document: &(impl Serialize + ?Sized)) -> Result<String> {
+pub(in crate::cli) fn to_line(document: &(impl Serialize + ?Sized)) -> Result<String> {
     let mut bytes = Vec::new();
     document.serialize(&mut Serializer::with_formatter(&mut bytes, Harmless))?;
     Ok(String::from_utf8(bytes)?)

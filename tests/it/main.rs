@@ -1,12 +1,18 @@
-//! Tests of the program as a whole: everything put together as it runs, but for time, which the tests own.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
+//! The integration tests: one binary, real listeners, real programs.
+//!
+//! A test that needs a program which `tests/run.sh` installs is ignored by default and names the program.
+
+#![expect(unreachable_pub, reason = "everything here is one binary")]
+#![expect(
     clippy::unwrap_used,
-    reason = "a test fails by panicking"
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that meets what it does not expect must fail"
 )]
 
 mod api;
+mod gate;
+mod layering;
 mod support;

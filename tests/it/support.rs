@@ -1,7 +1,8 @@
-//! What the tests share: a world with a database, people in it, and answers that are checked as they come in.
+//! What tests are built from: a running Gatepost with known people in it, and a client that sends exactly what it is
+//! told to.
 
-mod answer;
-mod world;
+pub mod http;
+pub mod world;
 
-pub(crate) use answer::Answer;
-pub(crate) use world::{PASSWORD, Person, World};
+pub use http::{Reply, send};
+pub use world::{Person, World};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Person, World};
+use super::fixture::{Api, Person};
 
 /// Who calls, in the order of the columns below.
 const CALLERS: [&str; 6] = ["owner", "administrator", "developer", "operator", "observer", "stranger"];
@@ -42,27 +42,27 @@ const CASES: [Case; 12] = [
 
 #[tokio::test]
 async fn every_role_does_what_the_matrix_says_and_nothing_else() {
-    let world = World::new();
-    let people: Vec<Person> = CALLERS.iter().map(|name| world.person(name)).collect();
-    let (owner, other) = (&people[0], world.person("other"));
-    world.person("guest");
-    let root = world.installation_administrator("root");
+    let api = Api::new();
+    let people: Vec<Person> = CALLERS.iter().map(|name| api.person(name)).collect();
+    let (owner, other) = (&people[0], api.person("other"));
+    api.person("guest");
+    let root = api.installation_administrator("root");
     let plan = format!("/v1/organizations/{}/plan", owner.organization);
-    world.call(&root.key, "PUT", &plan, json!({"plan": "paid"})).await.expect(200);
+    api.call(&root.key, "PUT", &plan, json!({"plan": "paid"})).await.expect(200);
     for (number, case) in CASES.iter().enumerate() {
         for (column, person) in people.iter().enumerate() {
             // Each on an application of its own, so that none feels what the one before did.
-            let id = world.application(owner, &format!("{number} {column}"), "standard").await;
+            let id = api.application(owner, &format!("{number} {column}"), "standard").await;
             let application = format!("/v1/applications/{id}");
             let members = format!("{application}/members");
             for role in &CALLERS[1..5] {
-                world.post(&owner.key, &members, json!({"login": role, "role": role})).await.expect(201);
+                api.post(&owner.key, &members, json!({"login": role, "role": role})).await.expect(201);
             }
-            world.post(&owner.key, &members, json!({"login": "other", "role": "developer"})).await.expect(201);
-            let device = world.post(&owner.key, &format!("{application}/devices"), json!({"name": "Attic"})).await;
+            api.post(&owner.key, &members, json!({"login": "other", "role": "developer"})).await.expect(201);
+            let device = api.post(&owner.key, &format!("{application}/devices"), json!({"name": "Attic"})).await;
             let path = case.path.replace("{other}", &other.id.to_string());
             let path = path.replace("{self}", &person.id.to_string()).replace("{device}", &device.text("id"));
-            let answer = world.call(&person.key, case.method, &format!("{application}{path}"), (case.body)()).await;
+            let answer = api.call(&person.key, case.method, &format!("{application}{path}"), (case.body)()).await;
             assert_eq!(
                 answer.status, case.statuses[column],
                 "{} {} {}: {answer:?}",

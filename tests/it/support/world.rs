@@ -1,152 +1,187 @@
-//! A world: a fresh database, a clock that moves a millisecond with each thing that is made, and the management API on
-//! them. So lists, which are ordered by time of creation, have one order.
+//! A running Gatepost on listeners of its own, with an organization, an application, a device and the five people of
+//! the demonstration.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::JoinHandle;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
 use gatepost::accounts::{Actor, NewAccount, NewApiKey};
-use gatepost::api::{self, ApiState};
-use gatepost::app::App;
-use gatepost::clock::{Clock, ManualClock};
-use gatepost::config::{Config, DecisionTarget};
-use gatepost::model::{OrganizationId, Timestamp, UserId};
+use gatepost::app::{App, Bound};
+use gatepost::clock::{Clock, SystemClock};
+use gatepost::config::{Config, FlagValue, LoadOptions};
+use gatepost::model::{ApplicationId, ApplicationType, DeviceId, ListenAddress, OrganizationId, Plan, Role, UserId};
 use gatepost::secret::Secret;
-use serde_json::{Value, json};
 use tempfile::TempDir;
-use tower::ServiceExt;
+use tokio::sync::oneshot;
 
-use super::Answer;
+use super::http::{Reply, send};
 
-/// The password of everybody who has one.
-pub(crate) const PASSWORD: &str = "correct horse battery staple";
-
-/// Everything that a test needs.
-pub(crate) struct World {
-    pub(crate) app: Arc<App>,
-    pub(crate) clock: Arc<ManualClock>,
-    pub(crate) config: Config,
-    router: Router,
-    _folder: TempDir,
-}
-
-/// Somebody with an account.
+/// Somebody with every kind of credential.
 #[derive(Debug, Clone)]
-pub(crate) struct Person {
-    pub(crate) id: UserId,
-    pub(crate) username: String,
-    /// Its API key.
-    pub(crate) key: String,
-    /// Its personal organization.
-    pub(crate) organization: OrganizationId,
+pub struct Person {
+    pub id: UserId,
+    pub username: &'static str,
+    pub role: Option<Role>,
+    pub password: String,
+    pub api_key: String,
+    pub session: String,
 }
+
+/// A running Gatepost. It stops when this is dropped.
+pub struct World {
+    pub app: Arc<App>,
+    pub decision: SocketAddr,
+    pub portal: SocketAddr,
+    pub folder: TempDir,
+    pub organization: OrganizationId,
+    pub application: ApplicationId,
+    pub device: DeviceId,
+    pub people: BTreeMap<&'static str, Person>,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<()>>,
+}
+
+/// The people, and their roles on the application.
+pub const PEOPLE: [(&str, Option<Role>); 5] = [
+    ("ada", Some(Role::Administrator)),
+    ("devi", Some(Role::Developer)),
+    ("oleg", Some(Role::Operator)),
+    ("olga", Some(Role::Observer)),
+    ("otto", None),
+];
 
 impl World {
-    pub(crate) fn new() -> Self {
+    /// By the machine's clock and the shipped policies.
+    pub fn start() -> Self {
+        Self::start_with(Arc::new(SystemClock), &[])
+    }
+
+    /// By `clock`, with settings such as `("cache.decisions", "0")`.
+    pub fn start_with(clock: Arc<dyn Clock>, settings: &[(&'static str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::defaults();
-        config.store.path = folder.path().join("gatepost.db");
-        config.store.key_file = folder.path().join("key");
-        config.policy.policies = folder.path().join("policies");
-        config.policy.schema = folder.path().join("schema");
-        config.log.decisions = DecisionTarget::Off;
-        config.decision.listen = "127.0.0.1:0".parse().unwrap();
-        config.portal.listen = "127.0.0.1:0".parse().unwrap();
-        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_800_000_000)));
-        let app = Arc::new(App::open(&config, clock.clone()).unwrap());
-        let router = api::router(ApiState {
-            accounts: Arc::clone(&app.accounts),
-            verifier: Arc::clone(&app.verifier),
-            keyring: Arc::clone(&app.keyring),
-            clock: clock.clone(),
+        let config = Self::config(folder.path().to_owned(), settings);
+        let app = Arc::new(App::open(&config, clock).unwrap());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let bound = runtime.block_on(Bound::bind(Arc::clone(&app), &config)).unwrap();
+        let (decision, portal) = (tcp(bound.decision_address()), tcp(bound.portal_address()));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = std::thread::spawn(move || {
+            runtime.block_on(bound.serve(async {
+                let _ = stopped.await;
+            }));
         });
-        Self { app, clock, config, router, _folder: folder }
-    }
-
-    /// Somebody with an API key and no password, whose address is `<username>@example.com`.
-    pub(crate) fn person(&self, username: &str) -> Person {
-        self.add(username, None, false)
-    }
-
-    /// Somebody who has a password as well. Hashing it takes its time.
-    pub(crate) fn person_with_password(&self, username: &str) -> Person {
-        self.add(username, Some(&Secret::new(PASSWORD.to_owned())), false)
-    }
-
-    /// An administrator of the installation.
-    pub(crate) fn installation_administrator(&self, username: &str) -> Person {
-        self.add(username, None, true)
-    }
-
-    fn add(&self, username: &str, password: Option<&Secret>, installation_administrator: bool) -> Person {
-        let (accounts, console) = (&self.app.accounts, Actor::console());
-        let email = &format!("{username}@example.com");
-        let new = NewAccount { username, email, password, installation_administrator };
-        let id = accounts.add_user(&console, &new).unwrap().id;
-        let new = NewApiKey { name: "first", ..NewApiKey::default() };
-        let key = accounts.create_api_key(&console, id, new).unwrap().key.expose().to_owned();
-        let organization = accounts.organizations_of(&console, id).unwrap()[0].id;
-        self.tick();
-        Person { id, username: username.to_owned(), key, organization }
-    }
-
-    /// The time, as answers tell it.
-    pub(crate) fn now(&self) -> Value {
-        json!(self.clock.now())
-    }
-
-    fn tick(&self) {
-        self.clock.advance(Duration::from_millis(1));
-    }
-
-    /// Sends a request as it is.
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        Answer::read(self.router.clone().oneshot(request).await.unwrap()).await
-    }
-
-    /// Sends a request with a credential, and a body if it is not null.
-    pub(crate) async fn call(&self, credential: &str, method: &str, path: &str, body: Value) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header("host", "api.example.com");
-        if !credential.is_empty() {
-            request = request.header("authorization", format!("Bearer {credential}"));
-        }
-        let body = match body {
-            Value::Null => Body::empty(),
-            body => {
-                request = request.header("content-type", "application/json");
-                Body::from(body.to_string())
-            }
+        let mut world = Self {
+            app,
+            decision,
+            portal,
+            folder,
+            organization: OrganizationId::from_bytes([0; 16]),
+            application: ApplicationId::from_bytes([0; 16]),
+            device: DeviceId::from_bytes([0; 16]),
+            people: BTreeMap::new(),
+            stop: Some(stop),
+            server: Some(server),
         };
-        let answer = self.send(request.body(body).unwrap()).await;
-        if method == "POST" {
-            self.tick();
+        world.seed();
+        world
+    }
+
+    /// The configuration of a Gatepost that keeps everything in `folder`.
+    pub fn config(folder: PathBuf, settings: &[(&'static str, &str)]) -> Config {
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        let mut flags = vec![
+            ("decision.listen", "127.0.0.1:0".to_owned()),
+            ("portal.listen", "127.0.0.1:0".to_owned()),
+            ("store.path", path("gatepost.db")),
+            ("store.key_file", path("gatepost.key")),
+            ("log.decisions", path("decisions.log")),
+        ];
+        for (key, value) in settings {
+            flags.retain(|(known, _)| known != key);
+            flags.push((key, (*value).to_owned()));
         }
-        answer
+        let flags = flags.into_iter().map(|(key, value)| FlagValue { key, flag: "--test", value }).collect();
+        Config::load(LoadOptions { flags, ..LoadOptions::default() }).unwrap().0
     }
 
-    pub(crate) async fn get(&self, credential: &str, path: &str) -> Answer {
-        self.call(credential, "GET", path, Value::Null).await
+    fn seed(&mut self) {
+        let (accounts, console) = (&self.app.accounts, Actor::console());
+        for (username, role) in PEOPLE {
+            let password = format!("{username} has a long password");
+            let email = format!("{username}@example.com");
+            let new = NewAccount {
+                username,
+                email: &email,
+                password: Some(&Secret::new(password.clone())),
+                installation_administrator: false,
+            };
+            let user = accounts.add_user(&console, &new).unwrap();
+            let new = NewApiKey { name: "test", ..NewApiKey::default() };
+            let api_key = accounts.create_api_key(&console, user.id, new).unwrap().key.expose().to_owned();
+            let session = accounts.issue_session(&console, user.id).unwrap().token.expose().to_owned();
+            self.people.insert(username, Person { id: user.id, username, role, password, api_key, session });
+        }
+        let ada = self.people["ada"].id;
+        self.organization = accounts.create_organization(&console, "acme", ada).unwrap().id;
+        accounts.set_plan(&console, self.organization, Plan::Paid).unwrap();
+        let standard = ApplicationType::Standard;
+        let application =
+            accounts.create_application(&console, self.organization, ada, "thermostat", standard).unwrap();
+        self.application = application.id;
+        self.device = accounts.add_device(&console, self.application, None, "living room").unwrap().id;
+        for (username, role) in PEOPLE {
+            if let Some(role) = role.filter(|_| username != "ada") {
+                accounts.add_member(&console, self.application, username, role).unwrap();
+            }
+        }
     }
 
-    pub(crate) async fn post(&self, credential: &str, path: &str, body: Value) -> Answer {
-        self.call(credential, "POST", path, body).await
+    /// One of the people.
+    pub fn person(&self, username: &str) -> &Person {
+        &self.people[username]
     }
 
-    pub(crate) async fn delete(&self, credential: &str, path: &str) -> Answer {
-        self.call(credential, "DELETE", path, Value::Null).await
+    /// Asks as nginx does: may whoever sends `credential` do `method` on `target`?
+    pub fn check(&self, method: &str, target: &str, credential: Option<&str>) -> Reply {
+        let bearer = credential.map(|credential| format!("Bearer {credential}"));
+        let mut headers = vec![
+            ("X-Original-Method", method),
+            ("X-Original-URI", target),
+            ("X-Original-Host", "app.example.com"),
+            ("X-Original-Proto", "https"),
+            ("X-Real-IP", "192.0.2.1"),
+        ];
+        headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
+        send(self.decision, "GET", "/check/nginx", &headers, "")
     }
 
-    /// A session token of somebody who has a password.
-    pub(crate) async fn log_in(&self, person: &Person) -> String {
-        let body = json!({"login": person.username, "password": PASSWORD});
-        self.post("", "/v1/sessions", body).await.expect(201).text("token")
+    /// Calls the management API with JSON.
+    pub fn api(&self, method: &str, target: &str, credential: Option<&str>, body: &str) -> Reply {
+        let bearer = credential.map(|credential| format!("Bearer {credential}"));
+        let mut headers = Vec::new();
+        headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
+        if !body.is_empty() {
+            headers.push(("Content-Type", "application/json"));
+        }
+        send(self.portal, method, target, &headers, body)
     }
+}
 
-    /// An application in its creator's personal organization.
-    pub(crate) async fn application(&self, owner: &Person, name: &str, kind: &str) -> String {
-        let body = json!({"organization": owner.organization, "name": name, "type": kind});
-        self.post(&owner.key, "/v1/applications", body).await.expect(201).text("id")
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(server) = self.server.take() {
+            let ended = server.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+        }
+    }
+}
+
+fn tcp(address: &ListenAddress) -> SocketAddr {
+    match address {
+        ListenAddress::Tcp(address) => *address,
+        ListenAddress::Unix(path) => panic!("{} is no TCP address", path.display()),
     }
 }

@@ -18,16 +18,16 @@ const ALLOWED_HEADERS: [&str; 7] = [
 
 /// An answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
     /// Null if there is none.
-    pub(crate) body: Value,
+    pub body: Value,
 }
 
 impl Answer {
     /// Reads an answer and checks what holds of all.
-    pub(crate) async fn read(response: Response<Body>) -> Self {
+    pub async fn read(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
@@ -63,37 +63,37 @@ impl Answer {
     }
 
     /// The header's value; empty if there is none.
-    pub(crate) fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The text at this member of the body.
-    pub(crate) fn text(&self, member: &str) -> String {
+    pub fn text(&self, member: &str) -> String {
         self.body[member].as_str().unwrap_or_else(|| panic!("no text `{member}` in {self:?}")).to_owned()
     }
 
     /// The items of a list.
-    pub(crate) fn items(&self) -> &[Value] {
+    pub fn items(&self) -> &[Value] {
         self.body["items"].as_array().unwrap_or_else(|| panic!("no list: {self:?}"))
     }
 
     /// Checks the status, and gives the answer on.
     #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Self {
+    pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");
         self
     }
 
     /// Checks the status and the code of an error.
     #[track_caller]
-    pub(crate) fn expect_error(self, status: u16, code: &str) -> Self {
+    pub fn expect_error(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{self:?}");
         self
     }
 
     /// Checks that a body was refused because of this field.
     #[track_caller]
-    pub(crate) fn expect_invalid(self, field: &str) -> Self {
+    pub fn expect_invalid(self, field: &str) -> Self {
         let answer = self.expect_error(422, "invalid");
         assert_eq!(answer.body["field"], field, "{answer:?}");
         answer

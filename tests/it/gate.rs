@@ -1,0 +1,3 @@
+//! The decision listener, asked directly.
+
+mod matrix;

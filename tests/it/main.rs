@@ -12,6 +12,7 @@
     reason = "a test that meets what it does not expect must fail"
 )]
 
+mod api;
 mod gate;
 mod layering;
 mod support;

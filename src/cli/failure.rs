@@ -1,11 +1,13 @@
 //! How failures are told: what went wrong, why, and what to do about it.
 
+use std::error::Error;
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use super::output::printable;
 use super::{FAILURE, USAGE};
 use crate::accounts::AccountError;
+use crate::app::AppError;
 use crate::config::ConfigError;
 
 /// The arguments are sound one by one and make no sense together.
@@ -15,12 +17,13 @@ pub(super) struct UsageError(pub(super) &'static str);
 
 /// Tells what went wrong on standard error, and gives the code to exit with.
 pub(super) fn report(error: &anyhow::Error) -> ExitCode {
-    // Whoever read the output has had enough of it.
-    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-        return ExitCode::SUCCESS;
+    // Whoever read the output has had enough of it, and need not be told. It is no success: what else would have been
+    // said is not known, least of all by a code.
+    let is_unread = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe);
+    if !is_unread {
+        // There is no other place to tell that standard error is closed.
+        let _ = io::stderr().lock().write_all(message(error).as_bytes());
     }
-    // There is no other place to tell that standard error is closed.
-    let _ = io::stderr().lock().write_all(message(error).as_bytes());
     if error.is::<UsageError>() { USAGE.into() } else { FAILURE.into() }
 }
 
@@ -30,7 +33,7 @@ fn message(error: &anyhow::Error) -> String {
         Some(ConfigError { problems }) => problems.iter().for_each(|problem| add(&mut text, &problem.to_string())),
         None => add(&mut text, &chain(error)),
     }
-    if let Some(help) = error.chain().find_map(|cause| cause.downcast_ref()).and_then(help) {
+    if let Some(help) = error.chain().find_map(help) {
         text.push_str(&format!("  help: {help}\n"));
     }
     text
@@ -55,7 +58,20 @@ fn chain(error: &anyhow::Error) -> String {
 }
 
 /// What to do about it.
-fn help(error: &AccountError) -> Option<&'static str> {
+fn help(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = cause.downcast_ref() {
+        return help_with_account(error);
+    }
+    match cause.downcast_ref()? {
+        AppError::Accounts(error) => help_with_account(error),
+        AppError::Listen(_) => {
+            Some("give other addresses with --listen and --portal-listen; port 0 lets the system choose one")
+        }
+        _ => None,
+    }
+}
+
+fn help_with_account(error: &AccountError) -> Option<&'static str> {
     match error {
         AccountError::Denied { code } => Some(match code.as_str() {
             "role_not_available" => {

@@ -13,6 +13,7 @@
 )]
 
 mod api;
+mod cli;
 mod gate;
 mod layering;
 mod support;

@@ -11,7 +11,7 @@ use super::caller::Caller;
 use super::page::{Page, Paging};
 use super::path::Ids;
 use super::problem::ApiError;
-use crate::accounts::{AccountError, Accounts, CreatedApiKey, NewApiKey};
+use crate::accounts::{Accounts, CreatedApiKey, NewApiKey};
 use crate::model::{ApiKey, ApiKeyId, Name, Timestamp};
 use crate::secret::Secret;
 
@@ -113,9 +113,5 @@ pub(super) async fn revoke(
 
 async fn revoke_all(state: &ApiState, caller: Caller, ids: Vec<ApiKeyId>) -> Result<usize, ApiError> {
     let revoke = move |accounts: &Accounts| accounts.revoke_api_keys(&caller.actor, &ids);
-    state.call(revoke).await.map_err(|error| match error {
-        // A key of an account that the caller may not see is answered as one that does not exist, to the letter.
-        ApiError::Account(AccountError::NotFound(_)) => AccountError::NotFound("api key").into(),
-        other => other,
-    })
+    state.call(revoke).await
 }

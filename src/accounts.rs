@@ -9,23 +9,37 @@ mod api_keys;
 mod applications;
 mod coherence;
 mod devices;
+mod export;
+mod history;
+mod key_file;
 mod members;
 mod organizations;
+mod outbox;
+mod passwords;
+mod reauthentication;
 mod sessions;
+mod sign_up;
 mod signing_keys;
+mod two_factor;
 mod users;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use actor::{Actor, Origin};
 pub use api_keys::{CreatedApiKey, NewApiKey};
 pub use applications::SeenApplication;
 pub use coherence::Coherence;
+pub use export::Export;
+pub use history::{Event, History};
 pub use members::Member;
+pub use outbox::Outbox;
+pub use sign_up::SignedUp;
+pub use two_factor::Pairing;
 pub use users::NewAccount;
 
 use crate::audit;
-use crate::authn::{Keyring, KeyringError, PasswordError, Passwords};
+use crate::authn::{Keyring, KeyringError, PasswordError, Passwords, Pepper, StrengthError, Vault, VaultError};
 use crate::authz::{Circumstances, Engine, Resource};
 use crate::clock::Clock;
 use crate::model::{NameError, Role, Timestamp, User, UserId};
@@ -57,6 +71,33 @@ pub enum AccountError {
     /// The last administrator of an organization cannot be removed.
     #[error("the last administrator of an organization cannot be removed")]
     LastAdministrator,
+    /// Too many attempts have failed.
+    #[error("too many attempts have failed: try again in {} s", retry_after.as_secs().max(1))]
+    TooManyAttempts {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The password is right, and a code is needed as well.
+    #[error("a code of the authenticator, or a recovery code, is needed as well")]
+    TotpRequired,
+    /// The code is wrong, or was used before.
+    #[error("the code is wrong, or was used before")]
+    InvalidCode,
+    /// The link was followed before, is too old, or was never mailed.
+    #[error("the link was used before, or is too old: ask for another one")]
+    InvalidLink,
+    /// The account has no password.
+    #[error("the account has no password: set one first")]
+    PasswordRequired,
+    /// There is no mail server.
+    #[error("no mail is configured, so no link can be sent: ask an administrator of this installation")]
+    NoMail,
+    /// What is to be mailed could not be written or read.
+    #[error("something in the outbox is damaged")]
+    Outbox,
+    /// The key file.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// The login or the password is wrong. Which of them is not told.
     #[error("the login or the password is wrong")]
     InvalidCredentials,
@@ -87,6 +128,12 @@ impl From<StoreError> for AccountError {
     }
 }
 
+impl From<StrengthError> for AccountError {
+    fn from(error: StrengthError) -> Self {
+        Self::Invalid { field: "password", message: error.to_string() }
+    }
+}
+
 impl From<PasswordError> for AccountError {
     fn from(error: PasswordError) -> Self {
         match error {
@@ -111,8 +158,34 @@ pub struct Accounts {
     engine: Arc<Engine>,
     coherence: Arc<Coherence>,
     keyring: Arc<Keyring>,
+    vault: Arc<Vault>,
     passwords: Passwords,
+    pepper: Pepper,
     clock: Arc<dyn Clock>,
+    outbox: Option<Outbox>,
+    name: String,
+}
+
+/// What the account system is made from.
+pub struct AccountsParts {
+    /// What it keeps.
+    pub store: Arc<dyn Store>,
+    /// What decides who may do what.
+    pub engine: Arc<Engine>,
+    /// What keeps caches true.
+    pub coherence: Arc<Coherence>,
+    /// What signs session tokens.
+    pub keyring: Arc<Keyring>,
+    /// What secrets are sealed by.
+    pub vault: Arc<Vault>,
+    /// What hashes passwords.
+    pub passwords: Passwords,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The way to a mail server, if there is one.
+    pub outbox: Option<Outbox>,
+    /// What authenticators show the account under.
+    pub name: String,
 }
 
 /// Whom and which role an action on members concerns.
@@ -120,19 +193,16 @@ pub struct Accounts {
 struct Target {
     member: Option<UserId>,
     role: Option<Role>,
+    /// Whether the member has left the application before.
+    returning: bool,
 }
 
 impl Accounts {
-    /// The account system on this store, by these policies.
-    pub fn new(
-        store: Arc<dyn Store>,
-        engine: Arc<Engine>,
-        coherence: Arc<Coherence>,
-        keyring: Arc<Keyring>,
-        passwords: Passwords,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { store, engine, coherence, keyring, passwords, clock }
+    /// The account system. Makes the pepper of recovery codes, if there is none.
+    pub fn new(parts: AccountsParts) -> Result<Self> {
+        let AccountsParts { store, engine, coherence, keyring, vault, passwords, clock, outbox, name } = parts;
+        let pepper = pepper(&*store, &vault)?;
+        Ok(Self { store, engine, coherence, keyring, vault, passwords, pepper, clock, outbox, name })
     }
 
     fn now(&self) -> Timestamp {
@@ -178,6 +248,7 @@ impl Accounts {
             path: &origin.path,
             member: target.member,
             role: target.role,
+            returning: target.returning,
         };
         let credential_id = actor.credential_id();
         let subject = actor.subject(&credential_id);
@@ -210,4 +281,20 @@ fn user_by_login(store: &dyn Read, login: &str) -> Result<Option<User>> {
         crate::model::Username::parse(login).ok().map(|username| store.user_by_username(&username))
     };
     Ok(user.transpose()?.flatten())
+}
+
+/// The pepper that the store keeps, or a new one for a new store.
+fn pepper(store: &dyn Store, vault: &Vault) -> Result<Pepper> {
+    if let Some(sealed) = store.secret(Pepper::NAME)? {
+        return Ok(Pepper::open(vault, &sealed)?);
+    }
+    let mut tx = store.begin()?;
+    // Another process may have been first.
+    if let Some(sealed) = tx.secret(Pepper::NAME)? {
+        return Ok(Pepper::open(vault, &sealed)?);
+    }
+    let pepper = Pepper::generate();
+    tx.put_secret(Pepper::NAME, &pepper.seal(vault))?;
+    tx.commit()?;
+    Ok(pepper)
 }

@@ -13,6 +13,7 @@ mod listen;
 mod mail;
 mod name;
 mod role;
+mod scope;
 mod throttle;
 mod time;
 
@@ -30,5 +31,6 @@ pub use listen::{ListenAddress, ListenAddressError};
 pub use mail::QueuedMail;
 pub use name::{Email, Name, NameError, Username};
 pub use role::{Role, RoleError};
+pub use scope::{COLUMNS, Scope, ScopeError};
 pub use throttle::Throttle;
 pub use time::Timestamp;

@@ -4,11 +4,13 @@ use super::{AccountError, Accounts, Actor, Result, hide};
 use crate::audit;
 use crate::authn::ApiKeyText;
 use crate::authz::Resource;
-use crate::model::{ApiKey, ApiKeyId, EventAction, Name, Timestamp, UserId};
+use crate::model::{ApiKey, ApiKeyId, EventAction, Name, Scope, Timestamp, UserId};
 use crate::secret::Secret;
 
 /// The most characters of a description.
 const MAX_DESCRIPTION: usize = 1_000;
+/// The most scopes: every cached credential holds them.
+const MAX_SCOPES: usize = 50;
 
 /// What a new API key is made from.
 #[derive(Debug, Default)]
@@ -44,9 +46,11 @@ impl Accounts {
         if new.expires_at.is_some_and(|end| end <= now) {
             return invalid("expires_at", "expected a time in the future");
         }
-        if !new.scopes.is_empty() {
-            // No policy reads scopes yet: a key that looks narrowed and is not would be worse than none.
-            return invalid("scopes", "keys cannot be narrowed yet: leave it out");
+        if new.scopes.len() > MAX_SCOPES {
+            return invalid("scopes", "expected at most 50 scopes");
+        }
+        if let Some(error) = new.scopes.iter().find_map(|scope| scope.parse::<Scope>().err()) {
+            return invalid("scopes", &error.to_string());
         }
         let text = ApiKeyText::generate();
         let api_key = ApiKey {
@@ -95,6 +99,16 @@ impl Accounts {
         }
         self.finish(tx, events)?;
         Ok(ids.len())
+    }
+
+    /// Writes down when keys were last used.
+    pub fn record_uses(&self, uses: &[(ApiKeyId, Timestamp)]) -> Result<()> {
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin()?;
+        tx.touch_api_keys(uses)?;
+        self.finish(tx, [])
     }
 
     fn authorize_api_keys(&self, store: &dyn crate::store::Read, actor: &Actor, user: UserId) -> Result<()> {

@@ -30,10 +30,12 @@ impl Accounts {
         // Who exists is told only to those who may add members.
         self.authorize(&*tx, actor, "AddMember", &Resource::Application(application))?;
         let user = user_by_login(&*tx, login)?.ok_or(AccountError::NotFound("user"))?;
-        let target = Target { member: Some(user.id), role: Some(role) };
+        let returning = tx.has_left(application, user.id)?;
+        let target = Target { member: Some(user.id), role: Some(role), returning };
         self.authorize_for(&*tx, actor, "AddMember", &Resource::Application(application), target)?;
         let membership = Membership { application, user: user.id, role, created_at: now };
         tx.insert_membership(&membership)?;
+        tx.delete_departure(application, user.id)?;
         let event = audit::event(&actor.author(), EventAction::MemberAdded, now);
         self.finish(tx, [event.application(application).user(user.id).detail(role)])?;
         Ok(Member { user, membership })
@@ -44,7 +46,7 @@ impl Accounts {
         let mut tx = self.begin()?;
         self.visible_application(&*tx, actor, application)?;
         self.authorize(&*tx, actor, "ChangeMember", &Resource::Application(application))?;
-        let target = Target { member: Some(user), role: Some(role) };
+        let target = Target { member: Some(user), role: Some(role), returning: false };
         self.authorize_for(&*tx, actor, "ChangeMember", &Resource::Application(application), target)?;
         tx.set_role(application, user, role)?;
         let event = audit::event(&actor.author(), EventAction::MemberRoleSet, self.now());
@@ -55,14 +57,21 @@ impl Accounts {
     pub fn remove_member(&self, actor: &Actor, application: ApplicationId, user: UserId) -> Result<()> {
         let mut tx = self.begin()?;
         self.visible_application(&*tx, actor, application)?;
-        let action = if actor.user_id() == Some(user) { "LeaveApplication" } else { "RemoveMember" };
-        let target = match action {
-            "RemoveMember" => Target { member: Some(user), role: None },
-            _ => Target::default(),
-        };
-        self.authorize_for(&*tx, actor, action, &Resource::Application(application), target)?;
+        let resource = Resource::Application(application);
+        let leaves = actor.user_id() == Some(user);
+        if leaves {
+            self.authorize(&*tx, actor, "LeaveApplication", &resource)?;
+        } else {
+            self.authorize(&*tx, actor, "RemoveMember", &resource)?;
+            let target = Target { member: Some(user), ..Target::default() };
+            self.authorize_for(&*tx, actor, "RemoveMember", &resource, target)?;
+        }
         tx.role(application, user)?.ok_or(AccountError::NotFound("member"))?;
         tx.delete_membership(application, user)?;
+        if leaves {
+            // Whoever leaves cannot undo it: see the policy `owner-brings-back`.
+            tx.record_departure(application, user)?;
+        }
         let event = audit::event(&actor.author(), EventAction::MemberRemoved, self.now());
         self.finish(tx, [event.application(application).user(user)])
     }

@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use super::reauthentication::{SecondFactor, put};
 use super::{AccountError, Accounts, Actor, Origin, Result, hide, user_by_login};
 use crate::audit::{self, Author};
 use crate::authn::Issued;
+use crate::authn::Attempt;
 use crate::authz::Resource;
 use crate::model::{CredentialKind, EventAction, Timestamp, UserId};
 use crate::secret::Secret;
 
 impl Accounts {
-    /// Signs in with a username or address and a password. Blocks for as long whether or not the account exists.
-    pub fn log_in(&self, login: &str, password: &Secret, origin: &Origin) -> Result<Issued> {
+    /// Signs in with a username or address, a password, and a code if the account has a second factor. Takes as long
+    /// whether or not the account exists.
+    pub fn log_in(&self, login: &str, password: &Secret, code: Option<&Secret>, origin: &Origin) -> Result<Issued> {
+        let mut attempt = Attempt::new(login, origin.client);
+        self.charge(&mut attempt)?;
         let user = user_by_login(&*self.store, login)?;
         let hash = match &user {
             Some(user) => self.store.password_hash(user.id)?,
@@ -23,20 +28,43 @@ impl Accounts {
         };
         let outdated = self.passwords.is_outdated(&hash);
         let rehashed = outdated.then(|| self.passwords.hash(password)).transpose()?;
+        let now = self.now();
         let mut tx = self.begin()?;
         // The password may have been changed, or the account deleted, while the old one was being checked.
         if tx.password_hash(user.id)?.is_none_or(|now| now.expose() != hash.expose()) {
             return Err(AccountError::InvalidCredentials);
         }
+        let factor = self.second_factor(&mut *tx, user.id, code, &mut attempt)?;
+        let methods: &[&str] = match factor {
+            SecondFactor::NotEnabled => &["pwd"],
+            SecondFactor::Code | SecondFactor::RecoveryCode => &["pwd", "otp"],
+            SecondFactor::Missing => {
+                // Half of a log-in is no failure, and clears none.
+                let rows = attempt.give_back(|key| tx.throttle(key))?;
+                put(&mut *tx, &rows, None)?;
+                self.finish(tx, [])?;
+                return Err(AccountError::TotpRequired);
+            }
+            SecondFactor::Wrong => {
+                self.finish(tx, [])?;
+                return Err(AccountError::InvalidCode);
+            }
+        };
         if rehashed.is_some() {
             tx.set_password_hash(user.id, rehashed.as_ref())?;
         }
-        let now = self.now();
-        let issued = self.keyring.issue(user.id, &["pwd"], now)?;
+        let mut rows = attempt.succeed(now, |key| tx.throttle(key))?;
+        // The account has two names, and is trusted from here by either.
+        rows.extend([user.username.as_str(), user.email.as_str()].map(|name| Attempt::new(name, origin.client).trust(now)));
+        put(&mut *tx, &rows, Some(user.id))?;
+        let issued = self.keyring.issue(user.id, methods, now)?;
         let author =
             Author { user: Some(user.id), credential_kind: "password", credential_id: None, client: origin.client };
-        let event = audit::event(&author, EventAction::SessionCreated, now).user(user.id).detail(issued.id);
-        self.finish(tx, [event])?;
+        let mut events = vec![audit::event(&author, EventAction::SessionCreated, now).user(user.id).detail(issued.id)];
+        if factor == SecondFactor::RecoveryCode {
+            events.push(audit::event(&author, EventAction::RecoveryCodeUsed, now).user(user.id));
+        }
+        self.finish(tx, events)?;
         Ok(issued)
     }
 
@@ -82,7 +110,7 @@ impl Accounts {
 }
 
 /// Tokens tell when they were issued to the millisecond: those of this one are ended, those of the next are not.
-fn next_millisecond(now: Timestamp) -> Timestamp {
+pub(super) fn next_millisecond(now: Timestamp) -> Timestamp {
     let whole = Timestamp::from_micros(now.as_micros().div_euclid(1_000).saturating_mul(1_000));
     whole.plus(Duration::from_millis(1))
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::outbox::Job;
-use super::{AccountError, Accounts, Actor, NewAccount, Result};
+use super::users::{insert_account, new_user};
+use super::{AccountError, Accounts, Actor, Result};
 use crate::audit;
-use crate::authn::strength;
+use crate::authn::check_strength;
+use crate::authn::Attempt;
 use crate::authz::Resource;
-use crate::model::{Email, EventAction, NewUser, SignUp, Timestamp, User, UserId, Username};
+use crate::model::{Email, EventAction, NewUser, SignUp, User, Username};
 use crate::secret::{Digest, Secret};
-use crate::store::Transaction;
 
 /// How long the link in a mail can be followed.
 pub(super) const LINK_TTL: Duration = Duration::from_secs(24 * 3_600);
@@ -28,19 +29,23 @@ impl Accounts {
     pub fn sign_up(&self, actor: &Actor, username: &str, email: &str, password: &Secret) -> Result<SignedUp> {
         let username = Username::parse(username).map_err(AccountError::name("username"))?;
         let email = Email::parse(email).map_err(AccountError::name("email"))?;
-        strength::check(password, [username.as_str(), email.as_str()]).map_err(AccountError::weak)?;
+        check_strength(password, &username, &email)?;
         self.authorize(&*self.store, actor, "SignUp", &Resource::Installation)?;
-        self.attempt_to_sign_up(actor.origin())?;
+        self.charge(&mut Attempt::new(&format!("sign-up: {}", email.canonical()), actor.origin().client))?;
         let password_hash = self.passwords.hash(password)?;
-        if self.mail.is_some() {
+        let mut tx = self.begin()?;
+        self.authorize(&*tx, actor, "SignUp", &Resource::Installation)?;
+        if self.outbox.is_some() {
             let (username, email) = (username.as_str().to_owned(), email.as_str().to_owned());
-            self.enqueue(Job::SignUp { username, email, password_hash: password_hash.expose().to_owned() })?;
+            let password_hash = password_hash.expose().to_owned();
+            self.enqueue(&mut *tx, &Job::SignUp { username, email, password_hash })?;
+            self.finish(tx, [])?;
             return Ok(SignedUp::Mailed);
         }
         let user = new_user(username, email, self.now());
-        let mut tx = self.begin()?;
-        let organization = insert_account(&mut *tx, NewUser { user: user.clone(), password_hash: Some(password_hash) })?;
-        let event = audit::event(&actor.author(), EventAction::UserCreated, user.created_at);
+        let new = NewUser { user: user.clone(), password_hash: Some(password_hash) };
+        let organization = insert_account(&mut *tx, &new)?;
+        let event = audit::event(&actor.author(), EventAction::SignedUp, user.created_at);
         self.finish(tx, [event.user(user.id).organization(organization)])?;
         Ok(SignedUp::Created(user))
     }
@@ -50,15 +55,13 @@ impl Accounts {
         let now = self.now();
         let mut tx = self.begin()?;
         self.authorize(&*tx, actor, "SignUp", &Resource::Installation)?;
-        let sign_up = tx.take_sign_up(&Digest::of(token.expose().as_bytes()))?.ok_or(AccountError::InvalidLink)?;
-        if sign_up.expires_at <= now {
-            return Err(AccountError::InvalidLink);
-        }
+        let sign_up = tx.take_sign_up(&Digest::of(token.expose().as_bytes()))?;
+        let sign_up = sign_up.filter(|sign_up| now < sign_up.expires_at).ok_or(AccountError::InvalidLink)?;
         let SignUp { username, email, password_hash, .. } = sign_up;
         let user = new_user(username, email, now);
         let new = NewUser { user: user.clone(), password_hash: Some(password_hash) };
-        let organization = insert_account(&mut *tx, new)?;
-        let event = audit::event(&actor.author(), EventAction::UserCreated, now);
+        let organization = insert_account(&mut *tx, &new)?;
+        let event = audit::event(&actor.author(), EventAction::EmailVerified, now);
         self.finish(tx, [event.user(user.id).organization(organization)])?;
         Ok(user)
     }

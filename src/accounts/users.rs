@@ -1,7 +1,9 @@
 //! Accounts: created, listed, deleted.
 
+use super::reauthentication::SecondFactor;
 use super::{AccountError, Accounts, Actor, Result, hide, user_by_login};
 use crate::audit;
+use crate::authn::Attempt;
 use crate::authz::Resource;
 use crate::model::{
     ApplicationId, Email, EventAction, Name, NewUser, Organization, OrganizationId, Plan, Timestamp, User, UserId,
@@ -31,28 +33,13 @@ impl Accounts {
         // Hashing takes long, so it is done before other writers are excluded.
         let password_hash = new.password.map(|password| self.passwords.hash(password)).transpose()?;
         let now = self.now();
-        let user = User {
-            id: UserId::generate(now),
-            username,
-            email,
-            installation_administrator: new.installation_administrator,
-            tokens_not_before: Timestamp::from_micros(0),
-            created_at: now,
-        };
+        let user =
+            User { installation_administrator: new.installation_administrator, ..new_user(username, email, now) };
         let mut tx = self.begin()?;
         self.authorize(&*tx, actor, "CreateUser", &Resource::Installation)?;
-        tx.insert_user(&NewUser { user: user.clone(), password_hash })?;
-        let organization = Organization {
-            id: OrganizationId::generate(now),
-            name: Name::parse(user.username.as_str()).map_err(AccountError::name("username"))?,
-            plan: Plan::Free,
-            personal_to: Some(user.id),
-            created_at: now,
-        };
-        tx.insert_organization(&organization)?;
-        tx.insert_administrator(organization.id, user.id, now)?;
+        let organization = insert_account(&mut *tx, &NewUser { user: user.clone(), password_hash })?;
         let event = audit::event(&actor.author(), EventAction::UserCreated, now);
-        self.finish(tx, [event.user(user.id).organization(organization.id)])?;
+        self.finish(tx, [event.user(user.id).organization(organization)])?;
         Ok(user)
     }
 
@@ -76,11 +63,34 @@ impl Accounts {
     }
 
     /// Deletes an account with all that it owns: the applications that it created, its personal organization, and the
-    /// organizations that have no other administrator, each with its applications.
+    /// organizations that have no other administrator, each with its applications. What its account events tell of the
+    /// person is removed from them.
     pub fn delete_user(&self, actor: &Actor, user: UserId) -> Result<()> {
-        let now = self.now();
         let mut tx = self.begin()?;
         self.authorize(&*tx, actor, "ViewAccount", &Resource::User(user)).map_err(hide("user"))?;
+        self.delete(tx, actor, user)
+    }
+
+    /// The same for the actor's own account, which needs its password, and its second factor if it has one.
+    pub fn delete_own_account(&self, actor: &Actor, password: &Secret, code: Option<&Secret>) -> Result<()> {
+        let user = actor.user_id().ok_or(AccountError::InvalidCredentials)?;
+        let proof = self.reauthenticate(actor, user, password)?;
+        let mut attempt = Attempt::new(proof.user.username.as_str(), actor.origin().client);
+        let mut tx = self.begin()?;
+        proof.still_holds(&*tx)?;
+        match self.second_factor(&mut *tx, user, code, &mut attempt)? {
+            SecondFactor::NotEnabled | SecondFactor::Code | SecondFactor::RecoveryCode => {}
+            SecondFactor::Missing => return Err(AccountError::TotpRequired),
+            SecondFactor::Wrong => {
+                self.finish(tx, [])?;
+                return Err(AccountError::InvalidCode);
+            }
+        }
+        self.delete(tx, actor, user)
+    }
+
+    fn delete<'a>(&'a self, mut tx: Box<dyn Transaction + 'a>, actor: &Actor, user: UserId) -> Result<()> {
+        let now = self.now();
         self.authorize(&*tx, actor, "DeleteAccount", &Resource::User(user))?;
         let author = actor.author();
         let mut events = Vec::new();
@@ -100,10 +110,43 @@ impl Accounts {
             tx.delete_organization(organization.id)?;
             events.push(audit::event(&author, EventAction::OrganizationDeleted, now).organization(organization.id));
         }
-        tx.delete_user(user)?;
         events.push(audit::event(&author, EventAction::UserDeleted, now).user(user));
-        self.finish(tx, events)
+        // Recorded before the person is forgotten: these tell of the person too.
+        for event in events {
+            tx.record(&event.finish())?;
+        }
+        tx.forget_person(user)?;
+        tx.delete_user(user)?;
+        self.finish(tx, [])
     }
+}
+
+/// A new account, before it is stored.
+pub(super) fn new_user(username: Username, email: Email, now: Timestamp) -> User {
+    User {
+        id: UserId::generate(now),
+        username,
+        email,
+        installation_administrator: false,
+        tokens_not_before: Timestamp::from_micros(0),
+        created_at: now,
+    }
+}
+
+/// Stores an account and its personal organization, of which it is the administrator.
+pub(super) fn insert_account(tx: &mut dyn Transaction, new: &NewUser) -> Result<OrganizationId> {
+    tx.insert_user(new)?;
+    let User { id, username, created_at, .. } = &new.user;
+    let organization = Organization {
+        id: OrganizationId::generate(*created_at),
+        name: Name::parse(username.as_str()).map_err(AccountError::name("username"))?,
+        plan: Plan::Free,
+        personal_to: Some(*id),
+        created_at: *created_at,
+    };
+    tx.insert_organization(&organization)?;
+    tx.insert_administrator(organization.id, *id, *created_at)?;
+    Ok(organization.id)
 }
 
 fn owned_applications(tx: &dyn Transaction, user: UserId) -> Result<Vec<ApplicationId>> {

@@ -1,6 +1,7 @@
 //! From the text of a credential to the proof that it was verified, through the cache.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::api_key::{ApiKeyText, looks_like_api_key};
@@ -13,6 +14,8 @@ use crate::store::{Store, StoreError};
 
 /// How long a key that does not exist is remembered as such.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
+/// How often the use of a key is written down.
+const USE_NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// The credential is not valid. Callers do not learn why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +42,8 @@ pub struct Verified {
     credential: Credential,
     issued_at: Timestamp,
     expires_at: Option<Timestamp>,
+    /// When the use of an API key was last written down, or is about to be; in microseconds.
+    used_at: AtomicI64,
 }
 
 #[derive(Debug)]
@@ -154,19 +159,43 @@ pub struct Verifier {
     versions: Arc<Versions>,
     verified: Cache<Digest, Arc<Verified>>,
     unknown: Cache<Digest, ()>,
+    uses: Mutex<Vec<(ApiKeyId, Timestamp)>>,
 }
 
 impl Verifier {
     /// A verifier with empty caches.
     pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, versions: Arc<Versions>, capacity: Capacity) -> Self {
         let (verified, unknown) = (Cache::new(capacity.verified), Cache::new(capacity.unknown));
-        Self { store, keyring, versions, verified, unknown }
+        Self { store, keyring, versions, verified, unknown, uses: Mutex::default() }
+    }
+
+    /// The uses of API keys since the last call: each key once a minute at most. To be written down off the request's
+    /// path.
+    pub fn take_uses(&self) -> Vec<(ApiKeyId, Timestamp)> {
+        std::mem::take(&mut *self.uses.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note_use(&self, verified: &Verified, now: Timestamp) {
+        let Credential::ApiKey { id, .. } = verified.credential else { return };
+        let last = verified.used_at.load(Ordering::Relaxed);
+        if now < Timestamp::from_micros(last).plus(USE_NOTED_EVERY) {
+            return;
+        }
+        // Of several requests at the same time one notes it.
+        let swapped = verified.used_at.compare_exchange(last, now.as_micros(), Ordering::Relaxed, Ordering::Relaxed);
+        if swapped.is_ok() {
+            self.uses.lock().unwrap_or_else(PoisonError::into_inner).push((id, now));
+        }
     }
 
     /// What is known of the candidate without asking the store, with the versions that it depends on.
     pub fn cached(&self, candidate: Candidate<'_>, now: Timestamp) -> Option<Result<(Arc<Verified>, Stamp), Refused>> {
         if let Some((verified, stamp)) = self.verified.get_stamped(&self.versions, &candidate.digest) {
-            return Some(if verified.is_usable(now) { Ok((verified, stamp)) } else { Err(Refused) });
+            if !verified.is_usable(now) {
+                return Some(Err(Refused));
+            }
+            self.note_use(&verified, now);
+            return Some(Ok((verified, stamp)));
         }
         self.unknown.get(&self.versions, &candidate.digest, now).map(|()| Err(Refused))
     }
@@ -183,6 +212,7 @@ impl Verifier {
         if !verified.is_usable(now) {
             return Err(Refused.into());
         }
+        self.note_use(&verified, now);
         let verified = Arc::new(verified);
         self.verified.insert(candidate.digest, Arc::clone(&verified), stamp, None);
         Ok((verified, stamp))
@@ -196,9 +226,10 @@ impl Verifier {
         };
         self.versions.add(&mut stamp, &Change::User(key.user));
         let user = self.store.user(key.user)?.ok_or(Refused)?;
-        let ApiKey { id, scopes, created_at, expires_at, .. } = key;
+        let ApiKey { id, scopes, created_at, expires_at, last_used_at, .. } = key;
         let credential = Credential::ApiKey { id, scopes };
-        Ok((Verified { user, digest, credential, issued_at: created_at, expires_at }, stamp))
+        let used_at = AtomicI64::new(last_used_at.map_or(i64::MIN, Timestamp::as_micros));
+        Ok((Verified { user, digest, credential, issued_at: created_at, expires_at, used_at }, stamp))
     }
 
     fn load_session(&self, candidate: Candidate<'_>, now: Timestamp) -> Result<(Verified, Stamp), VerifyError> {
@@ -211,6 +242,7 @@ impl Verifier {
         }
         let credential = Credential::Session { id: claims.jti, mfa: claims.mfa() };
         let (issued_at, expires_at) = (claims.issued_at(), Some(claims.expires_at()));
-        Ok((Verified { user, digest: candidate.digest, credential, issued_at, expires_at }, stamp))
+        let (digest, used_at) = (candidate.digest, AtomicI64::new(i64::MIN));
+        Ok((Verified { user, digest, credential, issued_at, expires_at, used_at }, stamp))
     }
 }

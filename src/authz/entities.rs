@@ -15,7 +15,7 @@ use super::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use super::question::{Circumstances, Credential, Resource, Subject};
 use crate::model::{
     Application, ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, Name, Organization, OrganizationId,
-    Plan, Role, Timestamp, User, UserId, Username,
+    Plan, Role, Scope, ScopeError, Timestamp, User, UserId, Username,
 };
 
 /// The slice could not be built; the decision is then a deny.
@@ -105,13 +105,15 @@ pub(super) fn context(subject: &Subject<'_>, circumstances: &Circumstances<'_>) 
     ];
     if let Subject::User { credential, .. } = subject {
         let age = circumstances.now.since(credential.issued_at).as_secs();
-        let record = Value::new_record([
+        let mut record = vec![
             ("kind".to_owned(), text(credential.kind.as_str())),
             ("id".to_owned(), text(credential.id)),
             ("mfa".to_owned(), Value::new_bool(credential.mfa)),
             ("scopes".to_owned(), Value::new_set(credential.scopes.iter().map(|scope| text(scope)))),
             ("age_seconds".to_owned(), Value::new_long(i64::try_from(age).unwrap_or(i64::MAX))),
-        ]);
+        ];
+        record.extend(narrowed(credential.scopes)?);
+        let record = Value::new_record(record);
         pairs.push(("credential".to_owned(), record.map_err(|error| BuildError::Context(error.into()))?));
     }
     if let Some(client) = circumstances.client {
@@ -123,7 +125,31 @@ pub(super) fn context(subject: &Subject<'_>, circumstances: &Circumstances<'_>) 
     if let Some(role) = circumstances.role {
         pairs.push(("role".to_owned(), text(role.as_str())));
     }
+    if circumstances.returning {
+        pairs.push(("returning".to_owned(), Value::new_bool(true)));
+    }
     Context::from_pairs(pairs).map_err(|error| BuildError::Context(error.into()))
+}
+
+/// The scopes of a key, taken apart.
+fn narrowed(scopes: &[String]) -> Result<Vec<(String, Value)>> {
+    let (mut read_only, mut actions, mut applications) = (false, Vec::new(), Vec::new());
+    for scope in scopes {
+        // A scope that is not understood must not leave the key as wide as if it were not there.
+        match scope.parse().map_err(|error: ScopeError| BuildError::Context(error.into()))? {
+            Scope::ReadOnly => read_only = true,
+            Scope::Action(column) => actions.push(Value::new_string(column.to_owned())),
+            Scope::Application(id) => applications.push(Value::new_entity_uid(uid("Application", id)?)),
+        }
+    }
+    let mut pairs = vec![("read_only".to_owned(), Value::new_bool(read_only))];
+    if !actions.is_empty() {
+        pairs.push(("actions".to_owned(), Value::new_set(actions)));
+    }
+    if !applications.is_empty() {
+        pairs.push(("applications".to_owned(), Value::new_set(applications)));
+    }
+    Ok(pairs)
 }
 
 fn user(user: &User, teams: HashSet<EntityUid>) -> Result<Entity> {

@@ -141,4 +141,6 @@ pub struct Circumstances<'a> {
     pub member: Option<UserId>,
     /// Of actions on members: which role that user is to have.
     pub role: Option<Role>,
+    /// Of actions on members: whether that user has left the application before.
+    pub returning: bool,
 }

@@ -137,6 +137,7 @@ impl Gate {
             path: asked.path.as_str(),
             member: None,
             role: None,
+            returning: false,
         };
         let action = found.route.action_index;
         let question = Question { subject, subject_stamp: caller.stamp, action, resource, circumstances };

@@ -16,7 +16,7 @@ pub enum ContextUse {
 }
 
 /// What stays the same for as long as a credential is valid: all of `context.credential` but its age.
-const LASTING: [&str; 4] = ["kind", "id", "mfa", "scopes"];
+const LASTING: [&str; 7] = ["kind", "id", "mfa", "scopes", "read_only", "actions", "applications"];
 
 impl ContextUse {
     /// What `policy` reads of the context.

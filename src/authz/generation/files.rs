@@ -45,6 +45,7 @@ pub(super) fn read_policies(source: &Source) -> Result<Files, Vec<Problem>> {
         cedar: vec![
             built_in("policies/accounts.cedar", include_str!("../../../policies/accounts.cedar")),
             built_in("policies/matrix.cedar", include_str!("../../../policies/matrix.cedar")),
+            built_in("policies/scopes.cedar", include_str!("../../../policies/scopes.cedar")),
         ],
         routes: None,
     };

@@ -50,7 +50,7 @@ impl Passwords {
     /// The hash of a new password, to be stored.
     pub fn hash(&self, password: &Secret) -> Result<PasswordHash, PasswordError> {
         let password = normalized(password);
-        if !(MIN_CHARS..=MAX_CHARS).contains(&password.chars().count()) {
+        if !has_good_length(&password) {
             return Err(PasswordError::Length);
         }
         self.turns.take(|| hash_with(&self.argon2, password.as_bytes()))?
@@ -87,8 +87,13 @@ fn hash_with(argon2: &Argon2<'_>, password: &[u8]) -> Result<PasswordHash, Passw
     Ok(PasswordHash::new(hash.to_string()))
 }
 
+/// Whether a new password, in normal form, has neither too few nor too many characters.
+pub(super) fn has_good_length(normalized: &str) -> bool {
+    (MIN_CHARS..=MAX_CHARS).contains(&normalized.chars().count())
+}
+
 /// The same password typed on another keyboard is the same password (RFC 8265, section 4.2, with NFKC).
-fn normalized(password: &Secret) -> Zeroizing<String> {
+pub(super) fn normalized(password: &Secret) -> Zeroizing<String> {
     Zeroizing::new(password.expose().nfkc().collect())
 }
 

@@ -15,6 +15,7 @@ mod name;
 mod role;
 mod scope;
 mod throttle;
+mod smtp;
 mod time;
 
 pub use account::{NewUser, Organization, Plan, User};
@@ -33,4 +34,5 @@ pub use name::{Email, Name, NameError, Username};
 pub use role::{Role, RoleError};
 pub use scope::{COLUMNS, Scope, ScopeError};
 pub use throttle::Throttle;
+pub use smtp::{SmtpCredentials, SmtpSecurity, SmtpSettings};
 pub use time::Timestamp;

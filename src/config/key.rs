@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use super::{cache, decision, log, policy, portal, session, store};
+use super::{cache, decision, log, mail, policy, portal, session, store};
 
 /// All sections, in the order in which they are shown.
 pub static SECTIONS: &[&Section] = &[
     &decision::SECTION,
     &portal::SECTION,
+    &mail::SECTION,
     &store::SECTION,
     &policy::SECTION,
     &session::SECTION,
@@ -56,6 +57,10 @@ pub enum Shape {
 /// The shape of a key that names a [`crate::model::ListenAddress`].
 pub(super) const LISTEN_ADDRESS: Shape =
     Shape::Text("an address and port like 127.0.0.1:7180, or a Unix socket like unix:/run/gatepost/decision.sock");
+
+/// The shape of a key that lists networks, each of which [`super::decision::network`] reads.
+pub(super) const NETWORKS: Shape =
+    Shape::List("addresses like 10.0.0.7 and networks like 10.0.0.0/8, without host bits");
 
 impl Key {
     /// The environment variable that sets this key.

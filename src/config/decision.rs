@@ -6,7 +6,7 @@ use std::time::Duration;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 
-use super::key::{Key, LISTEN_ADDRESS, Section, Shape};
+use super::key::{Key, LISTEN_ADDRESS, NETWORKS, Section, Shape};
 use super::reader::Reader;
 use crate::model::ListenAddress;
 
@@ -30,7 +30,7 @@ static LISTEN: Key =
 
 static TRUSTED_PEERS: Key = Key {
     name: "decision.trusted_peers",
-    shape: Shape::List("addresses like 10.0.0.7 and networks like 10.0.0.0/8, without host bits"),
+    shape: NETWORKS,
     default: Some("127.0.0.0/8,::1/128"),
     doc: "Who may ask. Others are refused before their headers are read; peers on a Unix socket are always trusted.",
 };
@@ -145,8 +145,8 @@ impl IdentityHeaders {
     }
 }
 
-/// Host bits are refused: whoever writes `10.0.0.7/8` may mean one address or sixteen million.
-fn network(text: &str) -> Option<IpNet> {
+/// One address or network. Host bits are refused: whoever writes `10.0.0.7/8` may mean one address or sixteen million.
+pub(super) fn network(text: &str) -> Option<IpNet> {
     match text.parse::<IpAddr>() {
         Ok(address) => Some(address.to_canonical().into()),
         Err(_) => text.parse().ok().filter(|network: &IpNet| network.addr() == network.network()),

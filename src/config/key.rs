@@ -57,6 +57,10 @@ pub enum Shape {
 pub(super) const LISTEN_ADDRESS: Shape =
     Shape::Text("an address and port like 127.0.0.1:7180, or a Unix socket like unix:/run/gatepost/decision.sock");
 
+/// The shape of a key that lists networks, each of which [`super::decision::network`] reads.
+pub(super) const NETWORKS: Shape =
+    Shape::List("addresses like 10.0.0.7 and networks like 10.0.0.0/8, without host bits");
+
 impl Key {
     /// The environment variable that sets this key.
     pub fn variable(&self) -> String {

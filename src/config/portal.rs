@@ -3,14 +3,17 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::key::{Key, LISTEN_ADDRESS, Section, Shape};
+use ipnet::IpNet;
+
+use super::decision::network;
+use super::key::{Key, LISTEN_ADDRESS, NETWORKS, Section, Shape};
 use super::reader::Reader;
 use crate::model::ListenAddress;
 
 pub(super) static SECTION: Section = Section {
     name: "portal",
     doc: "The listener for people and programs: web pages and the management API.",
-    keys: &[&LISTEN, &URL, &RETURN_HOSTS],
+    keys: &[&LISTEN, &TRUSTED_PROXIES, &URL, &RETURN_HOSTS],
 };
 
 static LISTEN: Key = Key {
@@ -18,6 +21,13 @@ static LISTEN: Key = Key {
     shape: LISTEN_ADDRESS,
     default: Some("127.0.0.1:7181"),
     doc: "Where people and programs are served.",
+};
+
+static TRUSTED_PROXIES: Key = Key {
+    name: "portal.trusted_proxies",
+    shape: NETWORKS,
+    default: Some(""),
+    doc: "The proxies whose `X-Forwarded-For` tells the client's address; a proxy on a Unix socket is always believed.",
 };
 
 static URL: Key = Key {
@@ -42,6 +52,8 @@ static RETURN_HOSTS: Key = Key {
 pub struct Portal {
     /// Where it listens.
     pub listen: ListenAddress,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Where browsers reach it, if they do.
     pub url: Option<PortalUrl>,
     /// The hosts that a log-in may return to, in lower case, without port.
@@ -51,9 +63,10 @@ pub struct Portal {
 impl Portal {
     pub(super) fn resolve(reader: &mut Reader<'_>) -> Option<Self> {
         let listen = reader.one(&LISTEN, |text| text.parse().ok());
+        let trusted_proxies = reader.list(&TRUSTED_PROXIES, network);
         let url = reader.optional(&URL, PortalUrl::parse);
         let return_hosts = reader.list(&RETURN_HOSTS, |text| is_host(text).then(|| text.to_owned()));
-        Some(Self { listen: listen?, url: url?, return_hosts: return_hosts? })
+        Some(Self { listen: listen?, trusted_proxies: trusted_proxies?, url: url?, return_hosts: return_hosts? })
     }
 }
 
@@ -92,6 +105,7 @@ impl fmt::Display for PortalUrl {
     }
 }
 
+/// Whether this is a host as [`is_host`] says, or an IPv6 address in brackets, in its canonical text.
 fn is_host_or_ipv6(text: &str) -> bool {
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address),

@@ -201,3 +201,15 @@ fn the_reference_holds_each_key_and_is_a_good_file() {
         assert!(setting.is_none_or(|setting| matches!(setting.origin, Origin::File { .. })), "{}", key.name);
     }
 }
+
+#[test]
+fn no_proxy_in_front_of_the_portal_is_believed_by_default() {
+    assert!(Config::defaults().portal.trusted_proxies.is_empty());
+    let (config, _) = load("", &[("GATEPOST_PORTAL_TRUSTED_PROXIES", "10.0.0.7, fd00::/8")], &[]).unwrap();
+    assert_eq!(config.portal.trusted_proxies, ["10.0.0.7/32".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+    assert_eq!(
+        problems("[portal]\ntrusted_proxies = ['10.0.0.7/8']\n"),
+        "gatepost.toml:2: portal.trusted_proxies: expected addresses like 10.0.0.7 and networks like 10.0.0.0/8, \
+         without host bits, found `10.0.0.7/8`"
+    );
+}

@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 /// The longest text of an address: IPv6 with an embedded IPv4 address.
 const MAX_ADDRESS_LEN: usize = 45;
 
@@ -25,6 +27,34 @@ pub fn single(value: &[u8]) -> Option<IpAddr> {
 /// Whatever stands further left was sent by the client, or by something that is not known here.
 pub fn right_most(value: &[u8]) -> Option<IpAddr> {
     single(value.rsplit(|&byte| byte == b',').next()?.trim_ascii())
+}
+
+/// The client's address, as told by the proxies that are trusted: the hop nearest to us that is none of them.
+///
+/// `peer` is who connected, `None` on a Unix socket, which only a proxy is given access to. `forwarded` has the values of
+/// all `X-Forwarded-For` headers, in their order; they are read only if the peer is trusted, from the right, each hop on
+/// the word of the trusted one before it. If all hops are trusted, it is the one furthest away.
+///
+/// `None` if the address is unknown: a trusted proxy has written something other than an address, or there is neither a
+/// header nor an address of the peer.
+pub fn behind_proxies<'a>(
+    peer: Option<IpAddr>,
+    forwarded: impl DoubleEndedIterator<Item = &'a [u8]>,
+    trusted: &[IpNet],
+) -> Option<IpAddr> {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut nearest = peer.map(|peer| peer.to_canonical());
+    if nearest.is_some_and(|peer| !is_trusted(&peer)) {
+        return nearest;
+    }
+    for hop in forwarded.rev().flat_map(|value| value.rsplit(|&byte| byte == b',')) {
+        let address = single(hop.trim_ascii())?;
+        nearest = Some(address);
+        if !is_trusted(&address) {
+            break;
+        }
+    }
+    nearest
 }
 
 #[cfg(test)]
@@ -101,7 +131,93 @@ mod tests {
         assert_eq!(right_most(format!("{hops}192.0.2.1").as_bytes()), address("192.0.2.1"));
     }
 
+    const PROXIES: [&str; 2] = ["10.0.0.0/8", "fd00::/8"];
+
+    fn behind(peer: &str, forwarded: &[&str]) -> Option<IpAddr> {
+        let trusted = PROXIES.map(|network| network.parse().unwrap());
+        behind_proxies(address(peer), forwarded.iter().map(|value| value.as_bytes()), &trusted)
+    }
+
+    #[test]
+    fn a_peer_that_is_no_trusted_proxy_is_the_client_whatever_it_says() {
+        for forwarded in [&[][..], &["192.0.2.1"], &["10.0.0.1"], &["127.0.0.1, 10.0.0.1"], &["a", ""]] {
+            assert_eq!(behind("198.51.100.7", forwarded), address("198.51.100.7"), "{forwarded:?}");
+            assert_eq!(behind("::ffff:198.51.100.7", forwarded), address("198.51.100.7"), "{forwarded:?}");
+        }
+        assert_eq!(behind_proxies(address("10.0.0.1"), [&b"192.0.2.1"[..]].into_iter(), &[]), address("10.0.0.1"));
+    }
+
+    #[test]
+    fn behind_trusted_proxies_the_nearest_hop_that_is_none_is_the_client() {
+        for (forwarded, client) in [
+            (&["192.0.2.1"][..], "192.0.2.1"),
+            (&["127.0.0.1, 192.0.2.1"], "192.0.2.1"),
+            (&["127.0.0.1, 192.0.2.1, 10.1.1.1,fd00::7"], "192.0.2.1"),
+            (&["127.0.0.1", "192.0.2.1", "10.1.1.1"], "192.0.2.1"),
+            (&["192.0.2.1, 10.1.1.1", "10.2.2.2"], "192.0.2.1"),
+            (&["10.1.1.1, 198.51.100.7", "192.0.2.1"], "192.0.2.1"),
+            (&["garbage, 192.0.2.1"], "192.0.2.1"),
+            (&["", "192.0.2.1"], "192.0.2.1"),
+            (&["::ffff:192.0.2.1, ::ffff:10.1.1.1"], "192.0.2.1"),
+            (&["2001:db8::1"], "2001:db8::1"),
+        ] {
+            for peer in ["10.0.0.1", "fd00::1", "::ffff:10.0.0.1"] {
+                assert_eq!(behind(peer, forwarded), address(client), "{forwarded:?}");
+            }
+        }
+        let hops = "10.0.0.1, ".repeat(1_000);
+        assert_eq!(behind("10.0.0.1", &[&format!("192.0.2.1, {hops}10.0.0.1")]), address("192.0.2.1"));
+    }
+
+    #[test]
+    fn if_all_hops_are_trusted_the_furthest_is_the_client() {
+        assert_eq!(behind("10.0.0.1", &["10.0.0.3, 10.0.0.2"]), address("10.0.0.3"));
+        assert_eq!(behind("10.0.0.1", &[]), address("10.0.0.1"));
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_writes_other_than_an_address_makes_the_client_unknown() {
+        for forwarded in [
+            &[""][..],
+            &["a"],
+            &["unknown"],
+            &["192.0.2.1, "],
+            &["192.0.2.1, a"],
+            &["192.0.2.1, a, 10.0.0.2"],
+            &["192.0.2.1", ""],
+            &["192.0.2.1:80"],
+            &["[2001:db8::1]"],
+            &["fe80::1%eth0"],
+            &["192.0.2.1;192.0.2.2"],
+        ] {
+            assert_eq!(behind("10.0.0.1", forwarded), None, "{forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_connects_on_a_unix_socket_is_a_proxy() {
+        let on_socket = |forwarded: &[&str]| {
+            behind_proxies(None, forwarded.iter().map(|value| value.as_bytes()), &["10.0.0.0/8".parse().unwrap()])
+        };
+        assert_eq!(on_socket(&["127.0.0.1, 192.0.2.1"]), address("192.0.2.1"));
+        assert_eq!(on_socket(&["192.0.2.1, 10.0.0.1"]), address("192.0.2.1"));
+        assert_eq!(on_socket(&["a"]), None);
+        assert_eq!(on_socket(&[]), None);
+    }
+
     proptest! {
+        #[test]
+        fn the_client_is_never_what_an_untrusted_hop_says(
+            spoofed in "[ -~]{0,60}",
+            client in any::<[u8; 4]>().prop_filter("not a proxy", |client| client[0] != 10),
+            hops in 0..5_usize,
+        ) {
+            let client = IpAddr::from(client);
+            let proxies = ", 10.0.0.2".repeat(hops);
+            prop_assert_eq!(behind("10.0.0.1", &[&format!("{spoofed}, {client}{proxies}")]), Some(client));
+            prop_assert_eq!(behind("10.0.0.1", &[&spoofed, &format!("{client}{proxies}")]), Some(client));
+        }
+
         #[test]
         fn nothing_panics(sent in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = (single(&sent), right_most(&sent));

@@ -11,6 +11,7 @@ mod decision;
 mod file;
 mod key;
 mod log;
+mod mail;
 mod policy;
 mod portal;
 mod problem;
@@ -37,6 +38,8 @@ pub use store::{Store, StoreKey};
 
 use reader::Reader;
 
+use crate::model::SmtpSettings;
+
 /// The file that is read when none is named, if it exists.
 const FILE: &str = "gatepost.toml";
 
@@ -47,6 +50,8 @@ pub struct Config {
     pub decision: Decision,
     /// The listener for people and programs.
     pub portal: Portal,
+    /// The mail server; without one, no mail is sent.
+    pub mail: Option<SmtpSettings>,
     /// Where the data is.
     pub store: Store,
     /// Where the policies are.
@@ -107,6 +112,7 @@ impl Config {
         let mut reader = Reader::new(raw, problems);
         let decision = Decision::resolve(&mut reader);
         let portal = Portal::resolve(&mut reader);
+        let mail = mail::resolve(&mut reader, portal.as_ref());
         let store = Store::resolve(&mut reader);
         let policy = Policy::resolve(&mut reader);
         let session = Session::resolve(&mut reader);
@@ -116,6 +122,7 @@ impl Config {
             Some(Self {
                 decision: decision?,
                 portal: portal?,
+                mail: mail?,
                 store: store?,
                 policy: policy?,
                 session: session?,

@@ -11,6 +11,7 @@ mod id;
 mod listen;
 mod name;
 mod role;
+mod smtp;
 mod time;
 
 pub use account::{NewUser, Organization, Plan, User};
@@ -24,4 +25,5 @@ pub use id::{
 pub use listen::{ListenAddress, ListenAddressError};
 pub use name::{Email, Name, NameError, Username};
 pub use role::{Role, RoleError};
+pub use smtp::{SmtpCredentials, SmtpSecurity, SmtpSettings};
 pub use time::Timestamp;

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use super::{cache, decision, log, policy, portal, session, store};
+use super::{cache, decision, log, mail, policy, portal, session, store};
 
 /// All sections, in the order in which they are shown.
 pub static SECTIONS: &[&Section] = &[
     &decision::SECTION,
     &portal::SECTION,
+    &mail::SECTION,
     &store::SECTION,
     &policy::SECTION,
     &session::SECTION,

@@ -106,7 +106,7 @@ impl fmt::Display for PortalUrl {
 }
 
 /// Whether this is a host as [`is_host`] says, or an IPv6 address in brackets, in its canonical text.
-fn is_host_or_ipv6(text: &str) -> bool {
+pub(super) fn is_host_or_ipv6(text: &str) -> bool {
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address),
         None => is_host(text),

@@ -70,12 +70,25 @@ impl<'a> Reader<'a> {
         result
     }
 
+    /// Adds a problem with a key, found where the key was set last.
+    pub(super) fn blame(&mut self, key: &'static Key, message: impl Into<String>) {
+        self.problems.push(Problem::new(self.origin(key), key.name, message));
+    }
+
+    /// Whether a source other than the defaults says something about the key, be it good or bad.
+    pub(super) fn is_set(&self, key: &'static Key) -> bool {
+        self.origin(key) != Origin::Default
+    }
+
     /// Blames the key that was configured, not the one whose default is in the way.
     fn report_same(&mut self, one: &'static Key, other: &'static Key) {
-        let origin = |key| self.raw.of(key).next_back().map_or(Origin::Default, |setting| setting.origin.clone());
-        let (blamed, other) = if origin(other) > origin(one) { (other, one) } else { (one, other) };
-        let message = format!("expected another name than that of `{}`, found the same", other.name);
-        self.problems.push(Problem::new(origin(blamed), blamed.name, message));
+        let (blamed, other) = if self.origin(other) > self.origin(one) { (other, one) } else { (one, other) };
+        self.blame(blamed, format!("expected another name than that of `{}`, found the same", other.name));
+    }
+
+    /// Where the setting that is in force comes from.
+    fn origin(&self, key: &'static Key) -> Origin {
+        self.raw.of(key).next_back().map_or(Origin::Default, |setting| setting.origin.clone())
     }
 
     /// Reads all that is said of a key, so that a bad value is a problem even where it is beaten; gives the last.

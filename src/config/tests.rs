@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::model::SmtpSecurity;
 
 /// What becomes of a file with this text, these variables, and these flags.
 fn load(text: &str, environment: &[(&str, &str)], flags: &[FlagValue]) -> Result<(Config, RawConfig), String> {
@@ -200,6 +201,49 @@ fn the_reference_holds_each_key_and_is_a_good_file() {
         assert_eq!(setting.map(Setting::shown), default.map(Setting::shown), "{}", key.name);
         assert!(setting.is_none_or(|setting| matches!(setting.origin, Origin::File { .. })), "{}", key.name);
     }
+}
+
+#[test]
+fn there_is_no_mail_by_default() {
+    assert!(Config::defaults().mail.is_none());
+}
+
+#[test]
+fn mail_is_configured_with_a_server_a_sender_and_a_portal() {
+    let file = "\
+[portal]
+url = 'https://id.example.com'
+[mail]
+smtp = 'mail.example.com:587'
+from = 'Gatepost <gatepost@example.com>'
+username = 'gatepost'
+";
+    let (config, raw) = load(file, &[("GATEPOST_MAIL_PASSWORD", "hunter2")], &[]).unwrap();
+    let mail = config.mail.as_ref().unwrap();
+    assert_eq!((mail.host.as_str(), mail.port), ("mail.example.com", 587));
+    assert_eq!(mail.security, SmtpSecurity::StartTls);
+    assert_eq!(mail.from.as_str(), "gatepost@example.com");
+    assert_eq!(mail.from_name.as_ref().unwrap().as_str(), "Gatepost");
+    assert_eq!(mail.timeout.as_secs(), 20);
+    let credentials = mail.credentials.as_ref().unwrap();
+    assert_eq!((credentials.username.as_str(), credentials.password.expose()), ("gatepost", "hunter2"));
+
+    assert!(!format!("{config:?} {raw:?}").contains("hunter2"));
+    let (_, setting) = raw.effective().find(|(key, _)| key.name == "mail.password").unwrap();
+    assert_eq!(setting.unwrap().shown(), "(hidden)");
+}
+
+#[test]
+fn mail_that_cannot_work_is_a_problem() {
+    insta::assert_snapshot!(problems("[mail]\nsmtp = 'mail.example.com:25'\n"));
+    insta::assert_snapshot!(problems("[mail]\nfrom = 'a@example.com'\npassword = 'hunter2'\nca_file = 'ca.pem'\n"));
+    insta::assert_snapshot!(problems(
+        "[portal]\nurl = 'https://id.example.com'\n[mail]\nsmtp = 'mail.example.com:25'\nfrom = 'a@example.com'\n\
+         security = 'none'\npassword = 'hunter2'\n"
+    ));
+    insta::assert_snapshot!(problems(
+        "[mail]\nsmtp = 'mail.example.com'\nsecurity = 'ssl'\nfrom = 'nobody'\ntimeout_secs = 0\n"
+    ));
 }
 
 #[test]

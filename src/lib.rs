@@ -11,6 +11,7 @@ pub mod secret;
 pub mod cache;
 pub mod config;
 pub mod http;
+pub mod mail;
 pub mod store;
 pub mod telemetry;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The layers, leaves first. Within a layer nobody uses a neighbour.
 const LAYERS: &[&[&str]] = &[
     &["model", "secret", "clock"],
-    &["config", "telemetry", "http", "cache", "store"],
+    &["config", "telemetry", "http", "cache", "store", "mail"],
     &["audit"],
     &["authn", "authz"],
     &["accounts"],

@@ -14,4 +14,5 @@
 
 mod gate;
 mod layering;
+mod mail;
 mod support;

@@ -205,6 +205,15 @@ impl Accounts {
         Ok(Self { store, engine, coherence, keyring, vault, passwords, pepper, clock, outbox, name })
     }
 
+    /// Forgets links that have ended and failures that are forgiven.
+    pub fn delete_expired(&self) -> Result<()> {
+        let mut tx = self.begin()?;
+        if tx.delete_expired(self.now())? == 0 {
+            return Ok(());
+        }
+        self.finish(tx, [])
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 
 pub use serve::Bound;
 
-use crate::accounts::{AccountError, Accounts, Actor, Coherence};
+use crate::accounts::{AccountError, Accounts, AccountsParts, Actor, Coherence, Outbox};
 use crate::authn::{Capacity, Keyring, PasswordError, Passwords, TokenSettings, Vault, VaultError, Verifier};
 use crate::authz::generation::{LoadError, Source};
 use crate::authz::{Engine, EngineCapacity};
@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DecisionTarget};
 use crate::gate::{Gate, LogIn, Respond};
 use crate::http::listener::ListenError;
+use crate::mail::{Letters, SmtpMailer, SmtpMailerError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
@@ -46,6 +47,9 @@ pub enum AppError {
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The way to the mail server.
+    #[error(transparent)]
+    Mail(#[from] SmtpMailerError),
 }
 
 /// The parts.
@@ -74,14 +78,14 @@ impl App {
     /// Opens the store, the key file and the policies, and makes the first signing key if there is none. Blocks.
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.path)?);
-        let vault = match &config.store.key {
+        let vault = Arc::new(match &config.store.key {
             Some(key) => Vault::from_key(key.expose()),
             None => Vault::open(&config.store.key_file)?,
-        };
+        });
         let session = &config.session;
         let settings =
             TokenSettings { issuer: session.issuer.clone(), audience: session.audience.clone(), ttl: session.ttl };
-        let keyring = Arc::new(Keyring::new(Arc::new(vault), settings));
+        let keyring = Arc::new(Keyring::new(Arc::clone(&vault), settings));
         let versions = Arc::new(Versions::default());
         // Before anything is cached, so that no change is missed.
         let coherence =
@@ -94,14 +98,17 @@ impl App {
         let capacity = Capacity { verified: config.cache.credentials, unknown: config.cache.unknown_keys };
         let verifier = Arc::new(Verifier::new(Arc::clone(&store), Arc::clone(&keyring), versions, capacity));
         let passwords = Passwords::new(available_parallelism().map_or(1, usize::from))?;
-        let accounts = Arc::new(Accounts::new(
-            Arc::clone(&store),
-            Arc::clone(&engine),
-            Arc::clone(&coherence),
-            Arc::clone(&keyring),
+        let accounts = Arc::new(Accounts::new(AccountsParts {
+            store: Arc::clone(&store),
+            engine: Arc::clone(&engine),
+            coherence: Arc::clone(&coherence),
+            keyring: Arc::clone(&keyring),
+            vault,
             passwords,
-            Arc::clone(&clock),
-        ));
+            clock: Arc::clone(&clock),
+            outbox: outbox(config)?,
+            name: session.issuer.clone(),
+        })?);
         accounts.rotate_signing_keys_if_due(&Actor::console())?;
 
         let metrics = Arc::new(Metrics::new());
@@ -129,6 +136,19 @@ impl App {
         Ok(Self { accounts, verifier, engine, gate, keyring, coherence, store, metrics, clock })
     }
 
+    /// What is to be done every now and then: mail that is due, the uses of keys, what has expired. Blocks.
+    pub fn keep_house(&self) -> Result<(), AccountError> {
+        self.accounts.record_uses(&self.verifier.take_uses())?;
+        self.accounts.delete_expired()?;
+        // The bound keeps one pass short; what is left goes out in the next.
+        for _ in 0..16 {
+            if self.accounts.deliver_mail()? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the policies again, as [`Engine::reload`] does, and counts and logs how it went.
     pub fn reload_policies(&self) -> Result<u64, LoadError> {
         let reloaded = self.engine.reload();
@@ -145,4 +165,11 @@ impl App {
         }
         reloaded
     }
+}
+
+/// The way to the mail server, if one is configured; the configuration sees to it that the portal's address is, too.
+fn outbox(config: &Config) -> Result<Option<Outbox>, AppError> {
+    let (Some(settings), Some(portal)) = (&config.mail, &config.portal.url) else { return Ok(None) };
+    let mailer = SmtpMailer::new(settings.clone())?;
+    Ok(Some(Outbox { letters: Letters::new(portal.as_str()), mailer: Arc::new(mailer) }))
 }

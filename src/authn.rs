@@ -5,6 +5,7 @@
 
 mod api_key;
 mod keyring;
+mod link;
 mod password;
 mod qr;
 mod recovery_code;
@@ -17,6 +18,7 @@ mod verifier;
 
 pub use api_key::{ApiKeyText, looks_like_api_key};
 pub use keyring::{Keyring, KeyringError};
+pub use link::link_token;
 pub use password::{PasswordError, Passwords};
 pub use qr::{QrTooLong, qr_png, qr_svg};
 pub use recovery_code::{Pepper, RecoveryCode};

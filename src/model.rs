@@ -14,8 +14,8 @@ mod mail;
 mod name;
 mod role;
 mod scope;
-mod throttle;
 mod smtp;
+mod throttle;
 mod time;
 
 pub use account::{NewUser, Organization, Plan, User};
@@ -33,6 +33,6 @@ pub use mail::QueuedMail;
 pub use name::{Email, Name, NameError, Username};
 pub use role::{Role, RoleError};
 pub use scope::{COLUMNS, Scope, ScopeError};
-pub use throttle::Throttle;
 pub use smtp::{SmtpCredentials, SmtpSecurity, SmtpSettings};
+pub use throttle::Throttle;
 pub use time::Timestamp;

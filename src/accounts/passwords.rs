@@ -6,8 +6,8 @@ use super::outbox::Job;
 use super::reauthentication::put;
 use super::{AccountError, Accounts, Actor, Origin, Result};
 use crate::audit;
-use crate::authn::check_strength;
 use crate::authn::Attempt;
+use crate::authn::check_strength;
 use crate::authz::Resource;
 use crate::model::{Email, EventAction, PasswordReset, Timestamp, User, UserId};
 use crate::secret::{Digest, Secret};
@@ -82,12 +82,8 @@ impl Accounts {
         for login in [user.username.as_str(), user.email.as_str()] {
             put(&mut *tx, &[Attempt::new(login, origin.client).trust(now)], Some(user.id))?;
         }
-        let author = audit::Author {
-            user: Some(user.id),
-            credential_kind: "link",
-            credential_id: None,
-            client: origin.client,
-        };
+        let author =
+            audit::Author { user: Some(user.id), credential_kind: "link", credential_id: None, client: origin.client };
         self.finish(tx, [audit::event(&author, EventAction::PasswordReset, now).user(user.id)])
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::reauthentication::{SecondFactor, put};
 use super::{AccountError, Accounts, Actor, Origin, Result, hide, user_by_login};
 use crate::audit::{self, Author};
-use crate::authn::Issued;
 use crate::authn::Attempt;
+use crate::authn::Issued;
 use crate::authz::Resource;
 use crate::model::{CredentialKind, EventAction, Timestamp, UserId};
 use crate::secret::Secret;
@@ -55,7 +55,9 @@ impl Accounts {
         }
         let mut rows = attempt.succeed(now, |key| tx.throttle(key))?;
         // The account has two names, and is trusted from here by either.
-        rows.extend([user.username.as_str(), user.email.as_str()].map(|name| Attempt::new(name, origin.client).trust(now)));
+        rows.extend(
+            [user.username.as_str(), user.email.as_str()].map(|name| Attempt::new(name, origin.client).trust(now)),
+        );
         put(&mut *tx, &rows, Some(user.id))?;
         let issued = self.keyring.issue(user.id, methods, now)?;
         let author =

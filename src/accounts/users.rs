@@ -66,7 +66,7 @@ impl Accounts {
     /// organizations that have no other administrator, each with its applications. What its account events tell of the
     /// person is removed from them.
     pub fn delete_user(&self, actor: &Actor, user: UserId) -> Result<()> {
-        let mut tx = self.begin()?;
+        let tx = self.begin()?;
         self.authorize(&*tx, actor, "ViewAccount", &Resource::User(user)).map_err(hide("user"))?;
         self.delete(tx, actor, user)
     }

@@ -84,6 +84,12 @@ impl ApiError {
             }
             Self::Verify(VerifyError::Refused(_)) => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::Account(Account::InvalidCredentials) => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
+            Self::Account(Account::TotpRequired) => (StatusCode::UNAUTHORIZED, "totp_required"),
+            Self::Account(Account::InvalidCode) => (StatusCode::UNAUTHORIZED, "invalid_code"),
+            Self::Account(Account::TooManyAttempts { .. }) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
+            Self::Account(Account::InvalidLink) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_link"),
+            Self::Account(Account::PasswordRequired) => (StatusCode::CONFLICT, "password_required"),
+            Self::Account(Account::NoMail) => (StatusCode::CONFLICT, "mail_not_configured"),
             Self::Account(Account::Denied { code }) => (StatusCode::FORBIDDEN, code),
             Self::Account(Account::SessionRequired) => (StatusCode::FORBIDDEN, "session_required"),
             Self::Account(Account::Exists(_)) => (StatusCode::CONFLICT, "already_exists"),
@@ -92,9 +98,8 @@ impl ApiError {
             Self::Verify(VerifyError::Store(_)) | Self::Account(Account::Store(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
-            Self::Account(Account::Keyring(_) | Account::Hashing) | Self::Aborted(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
-            }
+            Self::Account(Account::Keyring(_) | Account::Hashing | Account::Outbox | Account::Vault(_))
+            | Self::Aborted(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
 

@@ -41,9 +41,8 @@ pub(super) async fn create(
     Sender(origin): Sender,
     JsonBody(body): JsonBody<LogIn>,
 ) -> Result<Created, ApiError> {
-    // A code counts for accounts that have a second factor only, and none has one.
-    let LogIn { login, password, code: _code } = body;
-    state.call(move |accounts| accounts.log_in(&login, &password, &origin)).await.map(created)
+    let LogIn { login, password, code } = body;
+    state.call(move |accounts| accounts.log_in(&login, &password, code.as_ref(), &origin)).await.map(created)
 }
 
 /// `POST /v1/sessions/refresh`

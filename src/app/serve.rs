@@ -24,6 +24,8 @@ use crate::model::ListenAddress;
 const CATCH_UP_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whether a new signing key is due.
 const ROTATE_EVERY: Duration = Duration::from_secs(3_600);
+/// How often mail that is due is sent, and the uses of keys are written down.
+const KEEP_HOUSE_EVERY: Duration = Duration::from_secs(1);
 /// How long the decision log may take to write what is left when the program ends.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -103,15 +105,30 @@ impl Bound {
 
 /// Keeps the caches coherent with the store, and the signing keys young.
 async fn background(app: Arc<App>) {
+    let mut housekeeping = tokio::task::spawn_blocking(|| {});
     let mut catch_up = tokio::time::interval(CATCH_UP_EVERY);
     catch_up.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rotate = tokio::time::interval(ROTATE_EVERY);
+    let mut keep_house = tokio::time::interval(KEEP_HOUSE_EVERY);
+    keep_house.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let app = Arc::clone(&app);
         let done = tokio::select! {
             _ = catch_up.tick() => tokio::task::spawn_blocking(move || app.coherence.catch_up()).await,
             _ = rotate.tick() => {
                 tokio::task::spawn_blocking(move || app.accounts.rotate_signing_keys_if_due(&Actor::console())).await
+            }
+            _ = keep_house.tick() => {
+                // A mail server may take its time: the store is followed meanwhile.
+                if !housekeeping.is_finished() {
+                    continue;
+                }
+                housekeeping = tokio::task::spawn_blocking(move || {
+                    if let Err(error) = app.keep_house() {
+                        tracing::error!(%error, "the housekeeping failed");
+                    }
+                });
+                continue;
             }
         };
         match done {

@@ -112,6 +112,7 @@ impl Check {
             path: path.as_str(),
             member: None,
             role: None,
+            returning: false,
         };
         let subject = caller.subject(&id, &circumstances);
         let store = &*console.app.store;

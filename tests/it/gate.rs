@@ -1,3 +1,4 @@
 //! The decision listener, asked directly.
 
-mod matrix;
+pub mod matrix;
+

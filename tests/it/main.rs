@@ -16,4 +16,5 @@ mod api;
 mod cli;
 mod gate;
 mod layering;
+mod proxies;
 mod support;

@@ -17,4 +17,5 @@ mod cli;
 mod gate;
 mod layering;
 mod proxies;
+mod store;
 mod support;

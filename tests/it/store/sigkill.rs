@@ -54,9 +54,8 @@ fn what_was_acknowledged_survives_fifty_kills() {
         let enough = round * 7 % 41;
         std::thread::scope(|scope| {
             for writer in &mut writers {
-                let (portal, acknowledged, candidates) = (server.portal, &acknowledged, &candidates);
+                let (mut connection, acknowledged, candidates) = (connect(server.portal), &acknowledged, &candidates);
                 scope.spawn(move || {
-                    let mut connection = connect(portal);
                     while writer.write(&mut connection, candidates).is_some() {
                         acknowledged.fetch_add(1, Ordering::SeqCst);
                     }
@@ -239,6 +238,7 @@ struct Server {
 impl Server {
     fn start(folder: &Path) -> Self {
         let (decision, portal) = (folder.join("decision.sock"), folder.join("portal.sock"));
+        let log = folder.join("server.log");
         let process = Command::new(env!("CARGO_BIN_EXE_gatepost"))
             .args(["serve", "--store"])
             .arg(folder.join("gatepost.db"))
@@ -247,14 +247,15 @@ impl Server {
             .env("GATEPOST_LOG_DECISIONS", "off")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
             .current_dir(folder)
             .spawn()
             .unwrap();
         let mut server = Self { process, portal: Box::leak(portal.into_boxed_path()) };
         let began = Instant::now();
         while UnixStream::connect(server.portal).is_err() {
-            assert_eq!(server.process.try_wait().unwrap(), None, "the server did not start");
+            let ended = server.process.try_wait().unwrap();
+            assert_eq!(ended, None, "the server did not start: {}", std::fs::read_to_string(&log).unwrap());
             assert!(began.elapsed() < Duration::from_secs(20), "the server does not listen");
             std::thread::yield_now();
         }

@@ -244,6 +244,7 @@ impl Server {
             .arg(folder.join("gatepost.db"))
             .arg(format!("--listen=unix:{}", decision.display()))
             .arg(format!("--portal-listen=unix:{}", portal.display()))
+            .env_clear()
             .env("GATEPOST_LOG_DECISIONS", "off")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -53,7 +53,9 @@ impl Coherence {
 
     /// Whether the caches are known to hold nothing that was changed more than a few seconds ago.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
-        now.since(Timestamp::from_micros(self.confirmed.load(Ordering::Relaxed))) <= MAX_AGE
+        let confirmed = Timestamp::from_micros(self.confirmed.load(Ordering::Relaxed));
+        // A look from the future was made before the clock was set back: how old it is cannot be told.
+        now.since(confirmed) <= MAX_AGE && confirmed.since(now) <= MAX_AGE
     }
 
     /// Applies changes that this process has made and committed.

@@ -17,6 +17,11 @@ const CONFIG_VARIABLE: &str = "GATEPOST_CONFIG";
 /// Variables that begin as those of keys do, and are read by the command line.
 const OTHER_VARIABLES: [&str; 4] = ["GATEPOST_TOKEN", CONFIG_VARIABLE, "GATEPOST_SERVER", "GATEPOST_LOG"];
 
+/// Whether Kubernetes sets the variable by itself for each pod beside a service called `gatepost`.
+fn is_service_link(variable: &str) -> bool {
+    variable == "GATEPOST_PORT" || ["GATEPOST_PORT_", "GATEPOST_SERVICE_"].iter().any(|link| variable.starts_with(link))
+}
+
 /// Where a value comes from; the later ones beat the earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -132,7 +137,8 @@ impl RawConfig {
     pub(super) fn add_environment(&mut self, environment: &[(OsString, OsString)], problems: &mut Vec<Problem>) {
         for (variable, value) in environment {
             let variable = variable.to_string_lossy().into_owned();
-            if !variable.starts_with(PREFIX) || OTHER_VARIABLES.contains(&variable.as_str()) {
+            let other = OTHER_VARIABLES.contains(&variable.as_str()) || is_service_link(&variable);
+            if !variable.starts_with(PREFIX) || other {
                 continue;
             }
             let key = keys().find(|key| key.variable() == variable);

@@ -17,4 +17,7 @@ mod cli;
 mod gate;
 mod layering;
 mod mail;
+mod proxies;
+mod spec;
+mod store;
 mod support;

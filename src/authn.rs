@@ -1,10 +1,12 @@
-//! Who sent it: session tokens, API keys and passwords, and the one type that proves that a credential was verified.
+//! Who sent it: session tokens, API keys, passwords and second factors, how guessing them is slowed, and the one type
+//! that proves that a credential was verified.
 //!
 //! Decides nothing about what anybody may do.
 
 mod api_key;
 mod keyring;
 mod password;
+mod throttle;
 mod token;
 mod vault;
 mod verifier;
@@ -12,6 +14,7 @@ mod verifier;
 pub use api_key::{ApiKeyText, looks_like_api_key};
 pub use keyring::{Keyring, KeyringError};
 pub use password::{PasswordError, Passwords};
+pub use throttle::{Attempt, Verdict};
 pub use token::{Issued, TokenSettings};
 pub use vault::{Vault, VaultError};
 pub use verifier::{Candidate, Capacity, Refused, Verified, Verifier, VerifyError};

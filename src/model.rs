@@ -11,6 +11,7 @@ mod id;
 mod listen;
 mod name;
 mod role;
+mod throttle;
 mod time;
 
 pub use account::{NewUser, Organization, Plan, User};
@@ -24,4 +25,5 @@ pub use id::{
 pub use listen::{ListenAddress, ListenAddressError};
 pub use name::{Email, Name, NameError, Username};
 pub use role::{Role, RoleError};
+pub use throttle::Throttle;
 pub use time::Timestamp;

@@ -16,5 +16,5 @@ pub use keyring::{Keyring, KeyringError};
 pub use password::{PasswordError, Passwords};
 pub use throttle::{Attempt, Verdict};
 pub use token::{Issued, TokenSettings};
-pub use vault::{Vault, VaultError};
+pub use vault::{Rotation, Vault, VaultError};
 pub use verifier::{Candidate, Capacity, Refused, Verified, Verifier, VerifyError};

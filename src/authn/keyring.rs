@@ -12,8 +12,9 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
 use super::token::{self, Claims, Issued, TokenSettings};
-use super::vault::{Vault, VaultError};
+use super::vault::{Rotation, Vault, VaultError};
 use crate::model::{self, SigningKeyId, Timestamp, UserId};
+use crate::secret::Sealed;
 
 /// How long a key signs before the next one is made.
 const SIGNS_FOR: Duration = Duration::from_secs(30 * 86_400);
@@ -76,6 +77,11 @@ impl Keyring {
         let public = SigningKey::from_bytes(&secret).verifying_key().to_bytes();
         let private = self.vault.seal(&context(id), secret.as_slice());
         model::SigningKey { id, private, public, created_at: now }
+    }
+
+    /// The same private key under the vault's new key.
+    pub fn reseal(rotation: &Rotation<'_>, key: &model::SigningKey) -> Result<Sealed, VaultError> {
+        rotation.reseal(&context(key.id), &key.private)
     }
 
     /// Whether it is time for a new key to sign.

@@ -1,21 +1,29 @@
 //! The key file: secrets that must be readable again are encrypted under a key that is not in the database, so that a
 //! stolen database or backup gives none of them away.
+//!
+//! The key can be replaced while the program runs. The new one is written beside the old one; everything is sealed anew
+//! in one transaction of the store; the new file takes the old one's place. Between any two of these steps everything
+//! opens, because both keys are tried.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+mod key_file;
+
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
+use self::key_file::{KeyFile, Staged};
 use crate::secret::Sealed;
 
 const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 24;
+/// How many replaced keys a running program remembers: for what it has read, or has sealed and not stored, before.
+const REMEMBERED: usize = 4;
+
+type Key = Zeroizing<[u8; KEY_LEN]>;
 
 /// The key file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,132 +54,153 @@ pub enum VaultError {
          or its secrets cannot be read"
     )]
     WrongKey,
+    /// Another process is replacing the key.
+    #[error("the key in `{path}` is being replaced already: wait until that has ended")]
+    Rotating {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key comes from the configuration.
+    #[error("only a key in a file can be replaced, and this one comes from the configuration: remove `store.key`")]
+    NoFile,
 }
 
 /// Encrypts and decrypts what the store keeps sealed (XChaCha20-Poly1305).
 pub struct Vault {
-    cipher: XChaCha20Poly1305,
+    file: Option<KeyFile>,
+    keys: Mutex<Arc<Keys>>,
+}
+
+/// The key that seals, and all that open.
+struct Keys {
+    newest: Key,
+    older: Vec<Key>,
 }
 
 impl Vault {
     /// Uses the key in the file at `path`, which is made, readable for its owner only, if it does not exist.
     pub fn open(path: &Path) -> Result<Self, VaultError> {
-        let file_error = |cause| VaultError::File { path: path.to_owned(), cause };
-        let text = match read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                create(path).map_err(file_error)?;
-                read(path).map_err(file_error)?
-            }
-            other => other.map_err(file_error)?,
-        };
-        let mode = fs::metadata(path).map_err(file_error)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(VaultError::Permissions { path: path.to_owned() });
+        let file = KeyFile::open(path)?;
+        if file.is_rotating() {
+            tracing::warn!(
+                path = %path.display(),
+                "the key file is being replaced, or was when that was interrupted: `gatepost key-file rotate` ends it"
+            );
         }
-        let key = STANDARD.decode(text.trim()).map(Zeroizing::new).unwrap_or_default();
-        let key = key.as_slice().try_into().map_err(|_| VaultError::Malformed { path: path.to_owned() })?;
-        Ok(Self::from_key(key))
+        let (newest, older) = newest_and_older(file.read()?)?;
+        Ok(Self { file: Some(file), keys: Mutex::new(Arc::new(Keys { newest, older })) })
     }
 
     /// Uses this key.
     pub fn from_key(key: &[u8; KEY_LEN]) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(&(*key).into()) }
+        let keys = Keys { newest: Zeroizing::new(*key), older: Vec::new() };
+        Self { file: None, keys: Mutex::new(Arc::new(keys)) }
     }
 
     /// Encrypts `secret` for the place `context`; it cannot be opened in another place.
+    ///
+    /// Seal within the transaction that stores the result: then the key is either the newest one, or the rotation that
+    /// makes a newer one comes later and finds what was stored.
     pub fn seal(&self, context: &str, secret: &[u8]) -> Sealed {
-        let nonce: [u8; NONCE_LEN] = rand::random();
-        let payload = Payload { msg: secret, aad: context.as_bytes() };
-        let mut sealed = nonce.to_vec();
-        // Encryption fails only for messages of more than 256 GiB; an empty ciphertext would then never open.
-        sealed.extend(self.cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default());
-        Sealed::from_bytes(sealed)
+        let keys = self.reload().unwrap_or_else(|error| {
+            tracing::warn!(%error, "sealing under the key that was read last");
+            Arc::clone(&self.lock())
+        });
+        seal(&keys.newest, context, secret)
     }
 
     /// Decrypts what was sealed for the place `context`.
     pub fn open_sealed(&self, context: &str, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let (nonce, ciphertext) = sealed.as_bytes().split_first_chunk::<NONCE_LEN>().ok_or(VaultError::WrongKey)?;
-        let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
-        let secret = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| VaultError::WrongKey)?;
-        Ok(Zeroizing::new(secret))
+        let known = Arc::clone(&self.lock());
+        if let Some(secret) = known.open(context, sealed) {
+            return Ok(secret);
+        }
+        // Another process may have replaced the key a moment ago.
+        self.reload()?.open(context, sealed).ok_or(VaultError::WrongKey)
+    }
+
+    /// Begins to replace the key, or to end a replacement that was interrupted. From now on the new key seals, here and
+    /// in every process that uses the same file. Whatever was sealed before must be [resealed](Rotation::reseal) and
+    /// stored; only then may the rotation be [finished](Rotation::finish). Until then it can be begun again.
+    pub fn begin_rotation(&self) -> Result<Rotation<'_>, VaultError> {
+        let staged = self.file.as_ref().ok_or(VaultError::NoFile)?.stage()?;
+        let keys = self.reload()?;
+        Ok(Rotation { vault: self, keys, staged })
+    }
+
+    /// Reads the key file again. The keys that were known stay known.
+    fn reload(&self) -> Result<Arc<Keys>, VaultError> {
+        // Locked while the file is read, so that what was read first is never put in the place of what was read later.
+        let mut keys = self.lock();
+        if let Some(file) = &self.file {
+            let (newest, mut older) = newest_and_older(file.read()?)?;
+            if newest != keys.newest {
+                for known in [&keys.newest].into_iter().chain(&keys.older) {
+                    if *known != newest && !older.contains(known) {
+                        older.push(known.clone());
+                    }
+                }
+                older.truncate(REMEMBERED);
+                *keys = Arc::new(Keys { newest, older });
+            }
+        }
+        Ok(Arc::clone(&keys))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Keys>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn read(path: &Path) -> io::Result<Zeroizing<String>> {
-    fs::read_to_string(path).map(Zeroizing::new)
+/// A key that is being replaced. Dropping it leaves everything as it is: both keys open, the new one seals.
+pub struct Rotation<'a> {
+    vault: &'a Vault,
+    keys: Arc<Keys>,
+    staged: Staged<'a>,
 }
 
-/// Makes the file whole or not at all; whoever comes second keeps the first one's key.
-fn create(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder)?;
-    let key = Zeroizing::new(rand::random::<[u8; KEY_LEN]>());
-    let text = Zeroizing::new(STANDARD.encode(key.as_slice()));
-    let temporary = folder.join(format!(".gatepost-key-{:016x}", rand::random::<u64>()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| writeln!(file, "{}", text.as_str()).and_then(|()| file.sync_all()))
-        .and_then(|()| match fs::hard_link(&temporary, path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => File::open(folder).and_then(|folder| folder.sync_all()),
-        });
-    fs::remove_file(&temporary)?;
-    written
+impl Rotation<'_> {
+    /// The same secret under the new key.
+    pub fn reseal(&self, context: &str, sealed: &Sealed) -> Result<Sealed, VaultError> {
+        let secret = self.vault.open_sealed(context, sealed)?;
+        Ok(seal(&self.keys.newest, context, &secret))
+    }
+
+    /// Puts the new key in the place of the old one, which is lost: call it when everything that was resealed is
+    /// durable.
+    pub fn finish(self) -> Result<(), VaultError> {
+        self.staged.promote()
+    }
+}
+
+impl Keys {
+    fn open(&self, context: &str, sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, ciphertext) = sealed.as_bytes().split_first_chunk::<NONCE_LEN>()?;
+        let (nonce, aad) = (XNonce::from(*nonce), context.as_bytes());
+        [&self.newest].into_iter().chain(&self.older).find_map(|key| {
+            let secret = cipher(key).decrypt(&nonce, Payload { msg: ciphertext, aad }).ok()?;
+            Some(Zeroizing::new(secret))
+        })
+    }
+}
+
+fn newest_and_older(keys: Vec<Key>) -> Result<(Key, Vec<Key>), VaultError> {
+    let mut keys = keys.into_iter();
+    Ok((keys.next().ok_or(VaultError::WrongKey)?, keys.collect()))
+}
+
+fn seal(key: &Key, context: &str, secret: &[u8]) -> Sealed {
+    let nonce: [u8; NONCE_LEN] = rand::random();
+    let payload = Payload { msg: secret, aad: context.as_bytes() };
+    let mut sealed = nonce.to_vec();
+    // Encryption fails only for messages of more than 256 GiB; an empty ciphertext would then never open.
+    sealed.extend(cipher(key).encrypt(&XNonce::from(nonce), payload).unwrap_or_default());
+    Sealed::from_bytes(sealed)
+}
+
+fn cipher(key: &Key) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(&(**key).into())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_file_is_made_once_and_for_its_owner_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new/gatepost.key");
-        let sealed = Vault::open(&path).unwrap().seal("here", b"secret");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(Vault::open(&path).unwrap().open_sealed("here", &sealed).unwrap().as_slice(), b"secret");
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_was_moved_changed_or_sealed_under_another_key_does_not_open() {
-        let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::open(&folder.path().join("one")).unwrap();
-        let other = Vault::open(&folder.path().join("two")).unwrap();
-        let sealed = vault.seal("here", b"secret");
-        assert!(matches!(other.open_sealed("here", &sealed), Err(VaultError::WrongKey)));
-        assert!(matches!(vault.open_sealed("there", &sealed), Err(VaultError::WrongKey)));
-        for at in 0..sealed.as_bytes().len() {
-            let mut changed = sealed.as_bytes().to_vec();
-            changed[at] ^= 1;
-            assert!(vault.open_sealed("here", &Sealed::from_bytes(changed)).is_err());
-        }
-        assert!(vault.open_sealed("here", &Sealed::from_bytes(Vec::new())).is_err());
-    }
-
-    #[test]
-    fn a_file_that_holds_no_key_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("gatepost.key");
-        for text in ["", "short", &STANDARD.encode([1; 31]), &STANDARD.encode([1; 33])] {
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
-            fs::write(&path, text).unwrap();
-            assert!(matches!(Vault::open(&path), Err(VaultError::Malformed { .. })), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_key_file_that_others_can_read_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("gatepost.key");
-        Vault::open(&path).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Vault::open(&path), Err(VaultError::Permissions { .. })));
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@
 mod api_key;
 mod keyring;
 mod password;
+mod recovery_code;
 mod throttle;
 mod token;
 mod vault;
@@ -14,6 +15,7 @@ mod verifier;
 pub use api_key::{ApiKeyText, looks_like_api_key};
 pub use keyring::{Keyring, KeyringError};
 pub use password::{PasswordError, Passwords};
+pub use recovery_code::{Pepper, RecoveryCode};
 pub use throttle::{Attempt, Verdict};
 pub use token::{Issued, TokenSettings};
 pub use vault::{Rotation, Vault, VaultError};

@@ -6,6 +6,7 @@
 mod api_key;
 mod keyring;
 mod password;
+mod qr;
 mod recovery_code;
 mod throttle;
 mod token;
@@ -15,6 +16,7 @@ mod verifier;
 pub use api_key::{ApiKeyText, looks_like_api_key};
 pub use keyring::{Keyring, KeyringError};
 pub use password::{PasswordError, Passwords};
+pub use qr::{QrTooLong, qr_png, qr_svg};
 pub use recovery_code::{Pepper, RecoveryCode};
 pub use throttle::{Attempt, Verdict};
 pub use token::{Issued, TokenSettings};

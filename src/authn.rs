@@ -10,6 +10,7 @@ mod qr;
 mod recovery_code;
 mod throttle;
 mod token;
+mod totp;
 mod vault;
 mod verifier;
 
@@ -20,5 +21,6 @@ pub use qr::{QrTooLong, qr_png, qr_svg};
 pub use recovery_code::{Pepper, RecoveryCode};
 pub use throttle::{Attempt, Verdict};
 pub use token::{Issued, TokenSettings};
+pub use totp::TotpSecret;
 pub use vault::{Rotation, Vault, VaultError};
 pub use verifier::{Candidate, Capacity, Refused, Verified, Verifier, VerifyError};

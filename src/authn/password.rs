@@ -35,7 +35,7 @@ pub struct Passwords {
     argon2: Argon2<'static>,
     /// The hash of no password that anybody has: compared where there is none, so that both take the same time.
     nobody: PasswordHash,
-    turns: Turns,
+    pub(super) turns: Turns,
 }
 
 impl Passwords {
@@ -50,9 +50,7 @@ impl Passwords {
     /// The hash of a new password, to be stored.
     pub fn hash(&self, password: &Secret) -> Result<PasswordHash, PasswordError> {
         let password = normalized(password);
-        if !(MIN_CHARS..=MAX_CHARS).contains(&password.chars().count()) {
-            return Err(PasswordError::Length);
-        }
+        check_length(&password)?;
         self.turns.take(|| hash_with(&self.argon2, password.as_bytes()))?
     }
 
@@ -87,13 +85,19 @@ fn hash_with(argon2: &Argon2<'_>, password: &[u8]) -> Result<PasswordHash, Passw
     Ok(PasswordHash::new(hash.to_string()))
 }
 
+/// Refuses a new password, in normal form, of too few or too many characters.
+pub(super) fn check_length(normalized: &str) -> Result<(), PasswordError> {
+    let good = (MIN_CHARS..=MAX_CHARS).contains(&normalized.chars().count());
+    if good { Ok(()) } else { Err(PasswordError::Length) }
+}
+
 /// The same password typed on another keyboard is the same password (RFC 8265, section 4.2, with NFKC).
-fn normalized(password: &Secret) -> Zeroizing<String> {
+pub(super) fn normalized(password: &Secret) -> Zeroizing<String> {
     Zeroizing::new(password.expose().nfkc().collect())
 }
 
 /// Lets a bounded number through at a time.
-struct Turns {
+pub(super) struct Turns {
     state: Mutex<(usize, usize)>,
     free: Condvar,
 }
@@ -103,7 +107,7 @@ impl Turns {
         Self { state: Mutex::new((concurrency.max(1), 0)), free: Condvar::new() }
     }
 
-    fn take<T>(&self, work: impl FnOnce() -> T) -> Result<T, PasswordError> {
+    pub(super) fn take<T>(&self, work: impl FnOnce() -> T) -> Result<T, PasswordError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.0 == 0 && state.1 >= MAX_WAITING {
             return Err(PasswordError::Busy);

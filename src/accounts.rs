@@ -130,7 +130,10 @@ impl From<StoreError> for AccountError {
 
 impl From<StrengthError> for AccountError {
     fn from(error: StrengthError) -> Self {
-        Self::Invalid { field: "password", message: error.to_string() }
+        match error {
+            StrengthError::Weak(_) => Self::Invalid { field: "password", message: error.to_string() },
+            StrengthError::Password(error) => error.into(),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub use link::link_token;
 pub use password::{PasswordError, Passwords};
 pub use qr::{QrTooLong, qr_png, qr_svg};
 pub use recovery_code::{Pepper, RecoveryCode};
-pub use strength::{StrengthError, check_strength};
+pub use strength::StrengthError;
 pub use throttle::{Attempt, Verdict};
 pub use token::{Issued, TokenSettings};
 pub use totp::TotpSecret;

@@ -7,7 +7,6 @@ use super::reauthentication::put;
 use super::{AccountError, Accounts, Actor, Origin, Result};
 use crate::audit;
 use crate::authn::Attempt;
-use crate::authn::check_strength;
 use crate::authz::Resource;
 use crate::model::{Email, EventAction, PasswordReset, Timestamp, User, UserId};
 use crate::secret::{Digest, Secret};
@@ -27,7 +26,7 @@ impl Accounts {
     ) -> Result<()> {
         let account = self.store.user(user)?.ok_or(AccountError::NotFound("user"))?;
         self.authorize(&*self.store, actor, "ManageSignIn", &Resource::User(user))?;
-        check_strength(password, &account.username, &account.email)?;
+        self.passwords.check_strength(password, &account.username, &account.email)?;
         let proof = match (self.store.password_hash(user)?, current) {
             (Some(_), Some(current)) => Some(self.reauthenticate(actor, user, current)?),
             (Some(_), None) => return Err(AccountError::InvalidCredentials),
@@ -71,7 +70,7 @@ impl Accounts {
         let reset = self.store.password_reset(&digest)?.filter(|reset| valid(reset, self.now()));
         let user = reset.ok_or(AccountError::InvalidLink)?.user;
         let user = self.store.user(user)?.ok_or(AccountError::InvalidLink)?;
-        check_strength(password, &user.username, &user.email)?;
+        self.passwords.check_strength(password, &user.username, &user.email)?;
         let hash = self.passwords.hash(password)?;
         let now = self.now();
         let mut tx = self.begin()?;

@@ -1,5 +1,7 @@
 //! Proving again who one is: every try of a password or a code is charged before it is looked at.
 
+use std::time::Duration;
+
 use super::{AccountError, Accounts, Actor, Result};
 use crate::authn::{Attempt, Verdict};
 use crate::authn::{RecoveryCode, TotpSecret};
@@ -36,6 +38,8 @@ pub(super) enum SecondFactor {
     Missing,
     /// What was given is not right.
     Wrong,
+    /// Too many were wrong before, so this one was not looked at.
+    MustWait(Duration),
 }
 
 impl Accounts {
@@ -83,7 +87,7 @@ impl Accounts {
         let (verdict, rows) = attempt.admit_code(user, self.now(), |key| tx.throttle(key))?;
         put(tx, &rows, None)?;
         if let Verdict::Wait(retry_after) = verdict {
-            return Err(AccountError::TooManyAttempts { retry_after });
+            return Ok(SecondFactor::MustWait(retry_after));
         }
         if let Some(step) = self.matching_step(&totp, code)? {
             return Ok(if tx.set_totp_step(user, step)? { SecondFactor::Code } else { SecondFactor::Wrong });

@@ -38,12 +38,15 @@ impl Accounts {
         let methods: &[&str] = match factor {
             SecondFactor::NotEnabled => &["pwd"],
             SecondFactor::Code | SecondFactor::RecoveryCode => &["pwd", "otp"],
-            SecondFactor::Missing => {
+            SecondFactor::Missing | SecondFactor::MustWait(_) => {
                 // Half of a log-in is no failure, and clears none.
                 let rows = attempt.give_back(|key| tx.throttle(key))?;
                 put(&mut *tx, &rows, None)?;
                 self.finish(tx, [])?;
-                return Err(AccountError::TotpRequired);
+                return Err(match factor {
+                    SecondFactor::MustWait(retry_after) => AccountError::TooManyAttempts { retry_after },
+                    _ => AccountError::TotpRequired,
+                });
             }
             SecondFactor::Wrong => {
                 self.finish(tx, [])?;

@@ -7,7 +7,6 @@ use super::users::{insert_account, new_user};
 use super::{AccountError, Accounts, Actor, Result};
 use crate::audit;
 use crate::authn::Attempt;
-use crate::authn::check_strength;
 use crate::authz::Resource;
 use crate::model::{Email, EventAction, NewUser, SignUp, User, Username};
 use crate::secret::{Digest, Secret};
@@ -29,7 +28,7 @@ impl Accounts {
     pub fn sign_up(&self, actor: &Actor, username: &str, email: &str, password: &Secret) -> Result<SignedUp> {
         let username = Username::parse(username).map_err(AccountError::name("username"))?;
         let email = Email::parse(email).map_err(AccountError::name("email"))?;
-        check_strength(password, &username, &email)?;
+        self.passwords.check_strength(password, &username, &email)?;
         self.authorize(&*self.store, actor, "SignUp", &Resource::Installation)?;
         self.charge(&mut Attempt::new(&format!("sign-up: {}", email.canonical()), actor.origin().client))?;
         let password_hash = self.passwords.hash(password)?;

@@ -81,6 +81,7 @@ impl Accounts {
         match self.second_factor(&mut *tx, user, code, &mut attempt)? {
             SecondFactor::NotEnabled | SecondFactor::Code | SecondFactor::RecoveryCode => {}
             SecondFactor::Missing => return Err(AccountError::TotpRequired),
+            SecondFactor::MustWait(retry_after) => return Err(AccountError::TooManyAttempts { retry_after }),
             SecondFactor::Wrong => {
                 self.finish(tx, [])?;
                 return Err(AccountError::InvalidCode);

@@ -35,7 +35,7 @@ pub struct Passwords {
     argon2: Argon2<'static>,
     /// The hash of no password that anybody has: compared where there is none, so that both take the same time.
     nobody: PasswordHash,
-    turns: Turns,
+    pub(super) turns: Turns,
 }
 
 impl Passwords {
@@ -50,9 +50,7 @@ impl Passwords {
     /// The hash of a new password, to be stored.
     pub fn hash(&self, password: &Secret) -> Result<PasswordHash, PasswordError> {
         let password = normalized(password);
-        if !has_good_length(&password) {
-            return Err(PasswordError::Length);
-        }
+        check_length(&password)?;
         self.turns.take(|| hash_with(&self.argon2, password.as_bytes()))?
     }
 
@@ -87,9 +85,10 @@ fn hash_with(argon2: &Argon2<'_>, password: &[u8]) -> Result<PasswordHash, Passw
     Ok(PasswordHash::new(hash.to_string()))
 }
 
-/// Whether a new password, in normal form, has neither too few nor too many characters.
-pub(super) fn has_good_length(normalized: &str) -> bool {
-    (MIN_CHARS..=MAX_CHARS).contains(&normalized.chars().count())
+/// Refuses a new password, in normal form, of too few or too many characters.
+pub(super) fn check_length(normalized: &str) -> Result<(), PasswordError> {
+    let good = (MIN_CHARS..=MAX_CHARS).contains(&normalized.chars().count());
+    if good { Ok(()) } else { Err(PasswordError::Length) }
 }
 
 /// The same password typed on another keyboard is the same password (RFC 8265, section 4.2, with NFKC).
@@ -98,7 +97,7 @@ pub(super) fn normalized(password: &Secret) -> Zeroizing<String> {
 }
 
 /// Lets a bounded number through at a time.
-struct Turns {
+pub(super) struct Turns {
     state: Mutex<(usize, usize)>,
     free: Condvar,
 }
@@ -108,7 +107,7 @@ impl Turns {
         Self { state: Mutex::new((concurrency.max(1), 0)), free: Condvar::new() }
     }
 
-    fn take<T>(&self, work: impl FnOnce() -> T) -> Result<T, PasswordError> {
+    pub(super) fn take<T>(&self, work: impl FnOnce() -> T) -> Result<T, PasswordError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.0 == 0 && state.1 >= MAX_WAITING {
             return Err(PasswordError::Busy);

@@ -17,11 +17,11 @@ use crate::secret::{Digest, Sealed, Secret};
 const CODES: usize = 10;
 const CHARS: usize = 12;
 const GROUP: usize = 4;
-/// Crockford's base 32: of look-alikes it has one each, and the others are read as that one.
+/// Of look-alikes it has one each; the others are read as that one.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const PEPPER_CONTEXT: &str = "recovery code pepper";
 
-/// A recovery code: twelve characters of [`ALPHABET`].
+/// A recovery code: twelve characters of Crockford's base 32.
 #[derive(Debug)]
 pub struct RecoveryCode(Secret);
 

@@ -5,9 +5,11 @@
 //!
 //! - Attempts are charged when they are admitted, not when they have failed: a thousand at once are counted like a
 //!   thousand one after the other.
-//! - Who has signed in from an address before is judged there by their own failures alone. Nobody else can make them
-//!   wait, neither by guessing at their account from elsewhere nor at other accounts from their address.
-//! - No wait is longer than [`LONGEST_WAIT`], and idle time forgives: nobody is locked out for good.
+//! - An account that was signed in to from an address before is judged there by its failures from there alone. Nobody
+//!   makes its owner wait by guessing at the account from elsewhere, or at other accounts from there.
+//! - No wait is longer than [`LONGEST_WAIT`], and idle time forgives. From a new address an account's owner competes with
+//!   whoever attacks it at that time for one attempt in [`ACCOUNT_WAIT`]; a mailed link [opens](Attempt::trust) the
+//!   address at once.
 //!
 //! Names of accounts are counted as they were typed (in canonical form), existing or not, so that nothing here tells
 //! which exist.
@@ -38,8 +40,6 @@ const FREE_PER_ACCOUNT: u32 = 100;
 const ACCOUNT_WAIT: Duration = Duration::from_secs(10);
 /// In this time without a failure one is forgiven: so many in an hour are never slowed.
 const ACCOUNT_FORGIVEN_EVERY: Duration = Duration::from_secs(60 * 60 / FREE_PER_ACCOUNT as u64);
-/// What is counted at most, so that an account is free again an hour after the last attack.
-const MOST_PER_ACCOUNT: u32 = 2 * FREE_PER_ACCOUNT;
 
 /// What becomes of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,10 +242,11 @@ impl Limit {
         wait.saturating_sub(now.since(row.last_failure_at))
     }
 
+    /// The failures that are counted at most. What many have done is forgotten an hour after the last of it.
     fn most(self) -> u32 {
         match self {
             Self::Doubling { .. } => u32::MAX,
-            Self::Steady => MOST_PER_ACCOUNT,
+            Self::Steady => FREE_PER_ACCOUNT,
         }
     }
 }

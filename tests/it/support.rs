@@ -20,10 +20,3 @@ pub use smtpd::MailServer;
 pub use until::until;
 pub use upstream::{Received, Upstream};
 pub use world::{Person, World};
-
-/// The program that `tests/run.sh` names in this variable.
-pub fn program(variable: &str) -> std::ffi::OsString {
-    let environment = gatepost::config::environment();
-    let found = environment.into_iter().find(|(name, _)| name == variable);
-    found.unwrap_or_else(|| panic!("{variable} is not set: tests/run.sh sets it")).1
-}

@@ -9,8 +9,8 @@ use gatepost::model::Timestamp;
 use serde_json::{Value, json};
 
 use super::{call, text, world};
-use crate::support::world::World;
 use crate::support::MailServer;
+use crate::support::world::World;
 
 const GOOD: &str = "a violet umbrella 7";
 
@@ -137,7 +137,14 @@ fn a_forgotten_password_is_reset_by_a_mailed_link() {
     let (to, token) = next_link(&mut server, "/password/new");
     assert_eq!(to, "ada@example.com");
     let complete = |status: u16, token: &str, password: &str| {
-        call(&world, status, "POST", "/v1/password-resets/complete", None, json!({"token": token, "password": password}))
+        call(
+            &world,
+            status,
+            "POST",
+            "/v1/password-resets/complete",
+            None,
+            json!({"token": token, "password": password}),
+        )
     };
     // A password that is refused does not use the link up.
     complete(422, &token, "password");

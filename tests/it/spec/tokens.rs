@@ -90,7 +90,8 @@ fn a_key_is_named_shown_once_listed_and_revoked() {
     call(&world, 401, "GET", "/v1/whoami", Some(&secret(1)), Value::Null);
     call(&world, 404, "POST", "/v1/api-keys/revoke", with, json!({"ids": [keys[2]["id"], keys[1]["id"]]}));
     call(&world, 200, "GET", "/v1/whoami", Some(&secret(2)), Value::Null);
-    let revoked = call(&world, 200, "POST", "/v1/api-keys/revoke", with, json!({"ids": [keys[2]["id"], keys[0]["id"]]}));
+    let revoked =
+        call(&world, 200, "POST", "/v1/api-keys/revoke", with, json!({"ids": [keys[2]["id"], keys[0]["id"]]}));
     assert_eq!(revoked.json()["revoked"], 2);
     for n in 0..3 {
         call(&world, 401, "GET", "/v1/whoami", Some(&secret(n)), Value::Null);

@@ -24,7 +24,7 @@ impl MailServer {
         settings["certificate"] = json!(folder.path().join("server.pem"));
         settings["key"] = json!(folder.path().join("server.key"));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/smtpd.py");
-        let mut process = Command::new(super::program("GATEPOST_TEST_SMTPD"))
+        let mut process = Command::new(super::program::find("GATEPOST_TEST_SMTPD", &[]))
             .arg(script)
             .arg(settings.to_string())
             .stdin(Stdio::piped())

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use gatepost::accounts::{Actor, NewAccount, NewApiKey};
 
-use crate::support::{World, program};
+use crate::support::World;
+use crate::support::program::find;
 
 #[test]
 #[ignore = "needs schemathesis: tests/run.sh"]
@@ -16,7 +17,7 @@ fn schemathesis_finds_no_answer_that_is_not_documented() {
     let root = accounts.add_user(&console, &root).unwrap().id;
     let key = NewApiKey { name: "all", ..NewApiKey::default() };
     let key = accounts.create_api_key(&console, root, key).unwrap().key;
-    let output = Command::new(program("GATEPOST_TEST_SCHEMATHESIS"))
+    let output = Command::new(find("GATEPOST_TEST_SCHEMATHESIS", &[]))
         .current_dir(world.folder.path())
         .args(["run", &format!("http://{}/openapi.json", world.portal)])
         .args(["--header", &format!("Authorization: Bearer {}", key.expose())])

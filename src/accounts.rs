@@ -71,8 +71,11 @@ pub enum AccountError {
     /// The last administrator of an organization cannot be removed.
     #[error("the last administrator of an organization cannot be removed")]
     LastAdministrator,
+    /// A personal organization is deleted with its account only.
+    #[error("a personal organization is deleted with its account only")]
+    PersonalOrganization,
     /// Too many attempts have failed.
-    #[error("too many attempts have failed: try again in {} s", retry_after.as_secs().max(1))]
+    #[error("too many attempts have failed: try again in {} s", whole_secs(*retry_after))]
     TooManyAttempts {
         /// How long to wait.
         retry_after: Duration,
@@ -148,6 +151,12 @@ impl AccountError {
     fn name(field: &'static str) -> impl FnOnce(NameError) -> Self {
         move |error| Self::Invalid { field, message: error.to_string() }
     }
+}
+
+/// A wait in whole seconds, at least one: whoever waits as long as told is not told to wait again.
+pub fn whole_secs(wait: Duration) -> u64 {
+    let part = u64::from(wait.subsec_nanos() > 0);
+    wait.as_secs().saturating_add(part).max(1)
 }
 
 type Result<T> = std::result::Result<T, AccountError>;

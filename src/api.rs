@@ -3,19 +3,28 @@
 //! A handler reads the request, calls the account system once, and shows what came back. It decides nothing about who
 //! may do what, and never touches the store.
 
+mod account;
 mod administrators;
 mod api_keys;
 mod applications;
+mod audit;
 mod body;
 mod caller;
+mod code;
 mod devices;
 mod jwks;
 mod members;
+mod openapi;
+mod operation;
 mod organizations;
 mod page;
+mod password_resets;
 mod path;
 mod problem;
+mod schema;
 mod sessions;
+mod totp;
+mod users;
 mod whoami;
 
 use std::sync::Arc;
@@ -24,8 +33,11 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::{delete, get, patch, post, put};
+use ipnet::IpNet;
 
+pub use openapi::openapi;
+
+use self::operation::Operation;
 use self::problem::ApiError;
 use crate::accounts::{AccountError, Accounts};
 use crate::authn::{Keyring, Verifier};
@@ -42,28 +54,55 @@ pub struct ApiState {
     pub keyring: Arc<Keyring>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The proxies whose word on the client's address is believed.
+    pub trusted_proxies: Arc<[IpNet]>,
+}
+
+/// What belongs together.
+struct Subject {
+    name: &'static str,
+    about: &'static str,
+    operations: Vec<Operation>,
+}
+
+/// All that the API does: served by [`router`] and described by [`openapi`].
+fn subjects() -> Vec<Subject> {
+    let subject = |name, about, operations| Subject { name, about, operations };
+    let documents = vec![
+        Operation::get("/openapi.json", "openapi", "Show this description", openapi::show),
+        Operation::get(
+            "/.well-known/jwks.json",
+            "jwks",
+            "Show the keys that session tokens are verified with",
+            jwks::show,
+        ),
+    ];
+    vec![
+        subject("Sign-up", "Becoming a user.", users::operations()),
+        subject("Sessions", "Session tokens, for seven days.", sessions::operations()),
+        subject("Password reset", "A new password by a mailed link.", password_resets::operations()),
+        subject("API keys", "Named tokens that programs use.", api_keys::operations()),
+        subject(
+            "Account",
+            "The caller's own account.",
+            [whoami::operations(), account::operations()].into_iter().flatten().collect(),
+        ),
+        subject("Two-factor authentication", "Authenticators and recovery codes.", totp::operations()),
+        subject("Organizations", "What applications belong to.", organizations::operations()),
+        subject("Administrators", "Who administers an organization.", administrators::operations()),
+        subject("Applications", "What roles are held on.", applications::operations()),
+        subject("Members", "Who holds which role on an application.", members::operations()),
+        subject("Devices", "What belongs to an application.", devices::operations()),
+        subject("Audit", "Who did what to whom.", audit::operations()),
+        subject("Documents", "For programs.", documents),
+    ]
 }
 
 /// The management API. The peer of a request's connection is its extension of type [`Peer`](crate::http::listener::Peer).
 pub fn router(state: ApiState) -> Router {
-    Router::new()
-        .route("/.well-known/jwks.json", get(jwks::show))
-        .route("/v1/sessions", post(sessions::create).delete(sessions::end))
-        .route("/v1/sessions/refresh", post(sessions::refresh))
-        .route("/v1/whoami", get(whoami::show))
-        .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
-        .route("/v1/api-keys/revoke", post(api_keys::revoke))
-        .route("/v1/api-keys/{id}", delete(api_keys::delete))
-        .route("/v1/organizations", get(organizations::list).post(organizations::create))
-        .route("/v1/organizations/{id}/plan", put(organizations::set_plan))
-        .route("/v1/organizations/{id}/administrators", get(administrators::list).post(administrators::add))
-        .route("/v1/organizations/{id}/administrators/{user_id}", delete(administrators::remove))
-        .route("/v1/applications", get(applications::list).post(applications::create))
-        .route("/v1/applications/{id}", get(applications::show).delete(applications::delete))
-        .route("/v1/applications/{id}/members", get(members::list).post(members::add))
-        .route("/v1/applications/{id}/members/{user_id}", patch(members::set_role).delete(members::remove))
-        .route("/v1/applications/{id}/devices", get(devices::list).post(devices::add))
-        .route("/v1/applications/{id}/devices/{device_id}", delete(devices::remove))
+    let operations = subjects().into_iter().flat_map(|subject| subject.operations);
+    operations
+        .fold(Router::new(), |router, operation| router.route(operation.path, operation.route))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .fallback(async || ApiError::NoSuchPath)
         .layer(map_response(protect))

@@ -37,6 +37,11 @@ impl Accounts {
         Ok(self.store.organizations(after, limit)?)
     }
 
+    /// An organization that the actor administers.
+    pub fn organization(&self, actor: &Actor, id: OrganizationId) -> Result<Organization> {
+        self.managed_organization(&*self.store, actor, id)
+    }
+
     /// The administrators of an organization.
     pub fn administrators(&self, actor: &Actor, id: OrganizationId) -> Result<Vec<User>> {
         self.managed_organization(&*self.store, actor, id)?;
@@ -90,8 +95,7 @@ impl Accounts {
         let mut tx = self.begin()?;
         let organization = self.managed_organization(&*tx, actor, id)?;
         if organization.personal_to.is_some() {
-            let message = "a personal organization is deleted with its account".to_owned();
-            return Err(AccountError::Invalid { field: "organization", message });
+            return Err(AccountError::PersonalOrganization);
         }
         let author = actor.author();
         let mut events = Vec::new();

@@ -29,7 +29,7 @@ impl Accounts {
         self.authorize(&*self.store, actor, "ManageSignIn", &Resource::User(user))?;
         check_strength(password, &account.username, &account.email)?;
         let proof = match (self.store.password_hash(user)?, current) {
-            (Some(_), Some(current)) => Some(self.reauthenticate(actor, user, current)?),
+            (Some(_), Some(current)) => Some(self.reauthenticate(actor, user, "ManageSignIn", current)?),
             (Some(_), None) => return Err(AccountError::InvalidCredentials),
             (None, Some(_)) => return Err(AccountError::PasswordRequired),
             (None, None) => None,

@@ -3,6 +3,7 @@
 use super::{AccountError, Accounts, Actor, Result};
 use crate::authn::{Attempt, Verdict};
 use crate::authn::{RecoveryCode, TotpSecret};
+use crate::authz::Resource;
 use crate::model::{Throttle, Totp, User, UserId};
 use crate::secret::{PasswordHash, Secret};
 use crate::store::{Read, Transaction};
@@ -51,8 +52,15 @@ impl Accounts {
         }
     }
 
-    /// Checks the password of the actor's own account, which a change of how it signs in needs.
-    pub(super) fn reauthenticate(&self, actor: &Actor, user: UserId, password: &Secret) -> Result<Reauthenticated> {
+    /// Checks the password of an account, which `action` needs. Whoever may not do that is not told whether it is right.
+    pub(super) fn reauthenticate(
+        &self,
+        actor: &Actor,
+        user: UserId,
+        action: &str,
+        password: &Secret,
+    ) -> Result<Reauthenticated> {
+        self.authorize(&*self.store, actor, action, &Resource::User(user))?;
         let user = self.store.user(user)?.ok_or(AccountError::NotFound("user"))?;
         let hash = self.store.password_hash(user.id)?.ok_or(AccountError::PasswordRequired)?;
         let mut attempt = Attempt::new(user.username.as_str(), actor.origin().client);

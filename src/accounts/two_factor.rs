@@ -28,7 +28,7 @@ impl Accounts {
 
     /// Begins a pairing: nothing is enabled before one of its codes was confirmed. One that was begun before ends.
     pub fn begin_totp(&self, actor: &Actor, user: UserId, password: &Secret) -> Result<Pairing> {
-        let proof = self.reauthenticate(actor, user, password)?;
+        let proof = self.reauthenticate(actor, user, "ManageSignIn", password)?;
         let secret = TotpSecret::generate();
         let mut tx = self.begin()?;
         self.authorize(&*tx, actor, "ManageSignIn", &Resource::User(user))?;
@@ -71,7 +71,7 @@ impl Accounts {
 
     /// Ten new recovery codes; the old ones end.
     pub fn replace_recovery_codes(&self, actor: &Actor, user: UserId, password: &Secret) -> Result<Vec<Secret>> {
-        let proof = self.reauthenticate(actor, user, password)?;
+        let proof = self.reauthenticate(actor, user, "ManageSignIn", password)?;
         let mut tx = self.begin()?;
         self.authorize(&*tx, actor, "ManageSignIn", &Resource::User(user))?;
         proof.still_holds(&*tx)?;
@@ -84,7 +84,7 @@ impl Accounts {
 
     /// Disables two-factor authentication.
     pub fn disable_totp(&self, actor: &Actor, user: UserId, password: &Secret) -> Result<()> {
-        let proof = self.reauthenticate(actor, user, password)?;
+        let proof = self.reauthenticate(actor, user, "ManageSignIn", password)?;
         let mut tx = self.begin()?;
         self.authorize(&*tx, actor, "ManageSignIn", &Resource::User(user))?;
         proof.still_holds(&*tx)?;

@@ -74,7 +74,7 @@ impl Accounts {
     /// The same for the actor's own account, which needs its password, and its second factor if it has one.
     pub fn delete_own_account(&self, actor: &Actor, password: &Secret, code: Option<&Secret>) -> Result<()> {
         let user = actor.user_id().ok_or(AccountError::InvalidCredentials)?;
-        let proof = self.reauthenticate(actor, user, password)?;
+        let proof = self.reauthenticate(actor, user, "DeleteAccount", password)?;
         let mut attempt = Attempt::new(proof.user.username.as_str(), actor.origin().client);
         let mut tx = self.begin()?;
         proof.still_holds(&*tx)?;

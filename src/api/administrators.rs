@@ -2,28 +2,46 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ApiState;
 use super::body::JsonBody;
 use super::caller::Caller;
+use super::code::Code;
+use super::operation::{Created, NoContent, Operation};
 use super::page::{Page, Paging};
 use super::path::Ids;
 use super::problem::ApiError;
 use crate::model::{OrganizationId, User, UserId, Username};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAdministrator, examples(json!({"login": "ada"})))]
 pub(super) struct New {
+    /// A username or an address.
     login: String,
 }
 
 /// Without the address: whoever adds somebody by username is not told it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Administrator)]
 pub(super) struct Shown {
     id: UserId,
     username: Username,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    const ALL: &str = "/v1/organizations/{id}/administrators";
+    const ONE: &str = "/v1/organizations/{id}/administrators/{user_id}";
+    vec![
+        Operation::get(ALL, "list_administrators", "List an organization's administrators", list),
+        Operation::post(ALL, "add_administrator", "Make somebody an administrator of an organization", add)
+            .about("Who is to be added must have an account.")
+            .refuses(&[Code::AlreadyExists]),
+        Operation::delete(ONE, "remove_administrator", "Take somebody's administration of an organization", remove)
+            .refuses(&[Code::LastAdministrator]),
+    ]
 }
 
 fn shown(user: User) -> Shown {
@@ -47,9 +65,9 @@ pub(super) async fn add(
     caller: Caller,
     Ids(id): Ids<OrganizationId>,
     JsonBody(New { login }): JsonBody<New>,
-) -> Result<(StatusCode, Json<Shown>), ApiError> {
+) -> Result<Created<Shown>, ApiError> {
     let user = state.call(move |accounts| accounts.add_administrator(&caller.actor, id, &login)).await?;
-    Ok((StatusCode::CREATED, Json(shown(user))))
+    Ok(Created(shown(user)))
 }
 
 /// `DELETE /v1/organizations/{id}/administrators/{user_id}`
@@ -57,7 +75,7 @@ pub(super) async fn remove(
     State(state): State<ApiState>,
     caller: Caller,
     Ids((id, user)): Ids<(OrganizationId, UserId)>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<NoContent, ApiError> {
     state.call(move |accounts| accounts.remove_administrator(&caller.actor, id, user)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -2,28 +2,35 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ApiState;
 use super::body::{JsonBody, name};
 use super::caller::Caller;
+use super::code::Code;
+use super::operation::{Created, NoContent, Operation};
 use super::page::{Page, Paging};
 use super::path::Ids;
 use super::problem::ApiError;
 use crate::accounts::SeenApplication;
 use crate::model::{Application, ApplicationId, ApplicationType, Name, OrganizationId, Role, UserId};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewApplication, examples(json!({
+    "organization": "01890a5d-ac96-774b-bcce-b302099a8057", "name": "thermostat", "type": "standard",
+})))]
 pub(super) struct New {
     organization: OrganizationId,
+    #[schema(value_type = Name)]
     name: String,
     #[serde(deserialize_with = "name")]
     r#type: ApplicationType,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Application)]
 pub(super) struct Shown {
     id: ApplicationId,
     name: Name,
@@ -36,7 +43,20 @@ pub(super) struct Shown {
     shared: bool,
 }
 
-fn shown(seen: SeenApplication) -> Shown {
+pub(super) fn operations() -> Vec<Operation> {
+    const ALL: &str = "/v1/applications";
+    const ONE: &str = "/v1/applications/{id}";
+    vec![
+        Operation::get(ALL, "list_applications", "List the applications that the caller holds a role on", list),
+        Operation::post(ALL, "create_application", "Create an application", create)
+            .about("In an organization that the caller administers. The caller becomes its owner.")
+            .refuses(&[Code::NotFound, Code::AlreadyExists]),
+        Operation::get(ONE, "show_application", "Show an application", show),
+        Operation::delete(ONE, "delete_application", "Delete an application with its devices and members", delete),
+    ]
+}
+
+pub(super) fn shown(seen: SeenApplication) -> Shown {
     let SeenApplication { application, role, shared } = seen;
     let Application { id, name, application_type, organization, owner, .. } = application;
     Shown { id, name, r#type: application_type, organization, owner, role, shared }
@@ -47,14 +67,14 @@ pub(super) async fn create(
     State(state): State<ApiState>,
     caller: Caller,
     JsonBody(new): JsonBody<New>,
-) -> Result<(StatusCode, Json<Shown>), ApiError> {
+) -> Result<Created<Shown>, ApiError> {
     let New { organization, name, r#type } = new;
     let owner = caller.user_id();
     let application = state
         .call(move |accounts| accounts.create_application(&caller.actor, organization, owner, &name, r#type))
         .await?;
     let seen = SeenApplication { application, role: Some(Role::Administrator), shared: false };
-    Ok((StatusCode::CREATED, Json(shown(seen))))
+    Ok(Created(shown(seen)))
 }
 
 /// `GET /v1/applications`
@@ -84,7 +104,7 @@ pub(super) async fn delete(
     State(state): State<ApiState>,
     caller: Caller,
     Ids(id): Ids<ApplicationId>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<NoContent, ApiError> {
     state.call(move |accounts| accounts.delete_application(&caller.actor, id)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

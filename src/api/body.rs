@@ -9,7 +9,10 @@ use hyper::body::Body as _;
 use serde::de::value::StringDeserializer;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serializer};
+use utoipa::ToSchema;
 
+use super::code::Code;
+use super::operation::{Contract, Takes};
 use super::problem::ApiError;
 use crate::secret::Secret;
 
@@ -30,9 +33,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
+impl<T: ToSchema> Takes for JsonBody<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body = Some(contract.schema::<T>());
+        contract.codes.extend([
+            Code::IncompleteBody,
+            Code::MalformedJson,
+            Code::BodyTooLong,
+            Code::UnsupportedMediaType,
+            Code::Invalid,
+        ]);
+    }
+}
+
 /// Writes a secret into a response's body: for the one time that its owner is shown it.
 pub(super) fn expose<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose())
+}
+
+/// The same for several secrets.
+pub(super) fn expose_all<S: Serializer>(secrets: &[Secret], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(secrets.iter().map(Secret::expose))
 }
 
 /// Reads a member that is one of several names. Serde by itself would also take `{"name": null}` for one.

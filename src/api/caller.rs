@@ -5,17 +5,23 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 
 use super::ApiState;
+use super::code::Code;
+use super::operation::{Contract, Takes};
 use super::problem::ApiError;
 use crate::accounts::{Actor, Origin};
 use crate::authn::{Candidate, Refused, Verified, VerifyError};
+use crate::http::client::behind_proxies;
 use crate::http::host::CanonicalHost;
 use crate::http::listener::Peer;
 use crate::http::path::CanonicalPath;
 use crate::model::UserId;
 use crate::secret::Secret;
+
+/// What proxies tell of the client's address.
+const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The caller of a request that needs a valid credential.
 pub(super) struct Caller {
@@ -45,12 +51,14 @@ impl FromRequestParts<ApiState> for Caller {
 impl FromRequestParts<ApiState> for Sender {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         // No resource has a path that is not canonical.
         let path = CanonicalPath::parse(parts.uri.path().as_bytes()).map_err(|_| ApiError::NoSuchPath)?;
+        let forwarded = parts.headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
         let client = match parts.extensions.get::<Peer>() {
-            Some(Peer::Tcp(address)) => Some(address.ip().to_canonical()),
-            Some(Peer::Unix) | None => None,
+            Some(Peer::Tcp(address)) => behind_proxies(Some(address.ip()), forwarded, &state.trusted_proxies),
+            Some(Peer::Unix) => behind_proxies(None, forwarded, &state.trusted_proxies),
+            None => None,
         };
         Ok(Self(Origin {
             client,
@@ -58,6 +66,26 @@ impl FromRequestParts<ApiState> for Sender {
             host: host(&parts.uri, &parts.headers)?,
             path: path.as_str().to_owned(),
         }))
+    }
+}
+
+impl Takes for Caller {
+    fn describe(contract: &mut Contract) {
+        Sender::describe(contract);
+        contract.needs_credential = true;
+        contract.codes.extend([
+            Code::AmbiguousCredentials,
+            Code::Unauthenticated,
+            Code::InvalidToken,
+            Code::Forbidden,
+            Code::ScopeNotSufficient,
+        ]);
+    }
+}
+
+impl Takes for Sender {
+    fn describe(contract: &mut Contract) {
+        contract.codes.insert(Code::MalformedHost);
     }
 }
 

@@ -2,29 +2,46 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ApiState;
 use super::body::JsonBody;
 use super::caller::Caller;
+use super::code::Code;
+use super::operation::{Created, NoContent, Operation};
 use super::page::{Page, Paging};
 use super::path::Ids;
 use super::problem::ApiError;
 use crate::model::{ApplicationId, Device, DeviceId, Name, Timestamp};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewDevice, examples(json!({"name": "living room"})))]
 pub(super) struct New {
+    /// Its own identifier; it gets one if this is left out.
     id: Option<DeviceId>,
+    #[schema(value_type = Name)]
     name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Device)]
 pub(super) struct Shown {
     id: DeviceId,
     name: Name,
     created_at: Timestamp,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    const ALL: &str = "/v1/applications/{id}/devices";
+    const ONE: &str = "/v1/applications/{id}/devices/{device_id}";
+    vec![
+        Operation::get(ALL, "list_devices", "List an application's devices", list),
+        Operation::post(ALL, "add_device", "Register a device with an application", add)
+            .refuses(&[Code::AlreadyExists]),
+        Operation::delete(ONE, "remove_device", "Remove a device from its application", remove),
+    ]
 }
 
 fn shown(device: Device) -> Shown {
@@ -49,9 +66,9 @@ pub(super) async fn add(
     caller: Caller,
     Ids(application): Ids<ApplicationId>,
     JsonBody(New { id, name }): JsonBody<New>,
-) -> Result<(StatusCode, Json<Shown>), ApiError> {
+) -> Result<Created<Shown>, ApiError> {
     let device = state.call(move |accounts| accounts.add_device(&caller.actor, application, id, &name)).await?;
-    Ok((StatusCode::CREATED, Json(shown(device))))
+    Ok(Created(shown(device)))
 }
 
 /// `DELETE /v1/applications/{id}/devices/{device_id}`
@@ -59,7 +76,7 @@ pub(super) async fn remove(
     State(state): State<ApiState>,
     caller: Caller,
     Ids((application, device)): Ids<(ApplicationId, DeviceId)>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<NoContent, ApiError> {
     state.call(move |accounts| accounts.remove_device(&caller.actor, application, device)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

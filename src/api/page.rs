@@ -10,7 +10,10 @@ use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use serde_json::json;
 
+use super::code::Code;
+use super::operation::{Contract, Takes};
 use super::problem::ApiError;
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -35,7 +38,19 @@ impl<I: FromStr, S: Send + Sync> FromRequestParts<S> for Paging<I> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parse(parts.uri.query().unwrap_or_default())
+        parse(parameters(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+impl<I> Takes for Paging<I> {
+    fn describe(contract: &mut Contract) {
+        let limit = json!({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT});
+        let cursor = json!({"type": "string"});
+        contract.query.extend([
+            json!({"name": "limit", "in": "query", "description": "How many items a page has.", "schema": limit}),
+            json!({"name": "cursor", "in": "query", "description": "The `next_cursor` of the page before.", "schema": cursor}),
+        ]);
+        contract.codes.insert(Code::Invalid);
     }
 }
 
@@ -66,11 +81,17 @@ impl<I: Copy + Ord + Display> Paging<I> {
     }
 }
 
-/// Reads a query. Nothing in it needs percent-encoding, so an encoded character is a wrong one.
-fn parse<I: FromStr>(query: &str) -> Result<Paging<I>, ApiError> {
+/// The parameters of a query. Nothing in them needs percent-encoding, so an encoded character is a wrong one.
+pub(super) fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Reads the parameters of a page.
+pub(super) fn parse<'a, I: FromStr>(
+    parameters: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<Paging<I>, ApiError> {
     let (mut after, mut limit) = (None, None);
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    for (name, value) in parameters {
         match name {
             "limit" if limit.is_none() => limit = Some(parse_limit(value)?),
             "cursor" if after.is_none() => after = Some(parse_cursor(value)?),
@@ -92,7 +113,7 @@ fn parse_cursor<I: FromStr>(value: &str) -> Result<I, ApiError> {
     id.ok_or_else(|| invalid("cursor", "expected the `next_cursor` of the page before"))
 }
 
-fn invalid(field: &str, message: &str) -> ApiError {
+pub(super) fn invalid(field: &str, message: &str) -> ApiError {
     ApiError::Invalid { field: field.to_owned(), message: message.to_owned() }
 }
 
@@ -111,7 +132,7 @@ mod tests {
             let all = ids(number);
             let (mut seen, mut query) = (Vec::new(), format!("limit={limit}"));
             loop {
-                let paging: Paging<DeviceId> = parse(&query).unwrap();
+                let paging: Paging<DeviceId> = parse(parameters(&query)).unwrap();
                 let page = paging.page_of_all(all.clone(), |id| *id, |id| id);
                 assert!(page.items.len() <= limit);
                 seen.extend(page.items);
@@ -127,7 +148,7 @@ mod tests {
     #[test]
     fn a_query_may_be_left_out() {
         for query in ["", "&"] {
-            assert_eq!(parse::<DeviceId>(query).unwrap(), Paging { after: None, limit: 50 });
+            assert_eq!(parse::<DeviceId>(parameters(query)).unwrap(), Paging { after: None, limit: 50 });
         }
     }
 
@@ -151,7 +172,7 @@ mod tests {
             "Limit=1",
             "user=01890a5d-ac96-774b-bcce-b302099a8057",
         ] {
-            assert!(matches!(parse::<DeviceId>(query), Err(ApiError::Invalid { .. })), "{query}");
+            assert!(matches!(parse::<DeviceId>(parameters(query)), Err(ApiError::Invalid { .. })), "{query}");
         }
     }
 }

@@ -4,6 +4,8 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use super::code::Code;
+use super::operation::{Contract, Takes};
 use super::problem::ApiError;
 
 /// The identifiers in a request's path. Anything that is no identifier in its one spelling names nothing: 404.
@@ -15,5 +17,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Ids<T> 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Path(ids) = Path::from_request_parts(parts, state).await.map_err(|_| ApiError::NoSuchPath)?;
         Ok(Self(ids))
+    }
+}
+
+impl<T> Takes for Ids<T> {
+    fn describe(contract: &mut Contract) {
+        contract.codes.insert(Code::NotFound);
     }
 }

@@ -8,16 +8,21 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::task::JoinError;
+use utoipa::ToSchema;
 
-use crate::accounts::AccountError;
-use crate::authn::VerifyError;
+use super::code::Code;
+use crate::accounts::{AccountError, whole_secs};
+use crate::authn::{QrTooLong, VerifyError};
 
 /// RFC 6750, section 3: what a caller without a credential is told, and one whose credential is not valid.
 const CHALLENGE: &str = "Bearer realm=\"gatepost\"";
 const CHALLENGE_INVALID: &str = "Bearer realm=\"gatepost\", error=\"invalid_token\"";
 
 /// How long a caller should wait before it tries again what could not be done for the moment.
-const RETRY_AFTER_SECS: &str = "1";
+const RETRY_AFTER_SECS: u64 = 1;
+
+/// RFC 9457, section 3.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Why a request was not answered as it wished.
 #[derive(Debug, thiserror::Error)]
@@ -50,56 +55,55 @@ pub(super) enum ApiError {
     Verify(#[from] VerifyError),
     #[error(transparent)]
     Account(#[from] AccountError),
+    #[error(transparent)]
+    QrCode(#[from] QrTooLong),
     #[error("the request could not be finished")]
     Aborted(#[from] JoinError),
 }
 
-/// The body of an error's response.
-#[derive(Serialize)]
-struct Problem<'a> {
+/// Why a request was not answered as it wished (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub(super) struct Problem<'a> {
+    /// Always `about:blank`.
     r#type: &'static str,
+    /// The status in words.
     title: &'static str,
+    /// The response's status.
     status: u16,
+    /// What programs rely on.
     code: &'a str,
+    /// What people read. May change.
     detail: String,
+    /// Which value of the request cannot be accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
 }
 
 impl ApiError {
-    fn status_and_code(&self) -> (StatusCode, &str) {
-        use AccountError as Account;
+    fn code(&self) -> Code {
         match self {
-            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
-            Self::AmbiguousCredentials => (StatusCode::BAD_REQUEST, "ambiguous_credentials"),
-            Self::Host => (StatusCode::BAD_REQUEST, "malformed_host"),
-            Self::BodyIncomplete => (StatusCode::BAD_REQUEST, "incomplete_body"),
-            Self::MalformedJson { .. } | Self::NotUtf8 => (StatusCode::BAD_REQUEST, "malformed_json"),
-            Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
-            Self::BodyTooLong => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_long"),
-            Self::NoSuchPath | Self::Account(Account::NotFound(_)) => (StatusCode::NOT_FOUND, "not_found"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::NotAnObject | Self::Invalid { .. } | Self::Account(Account::Invalid { .. }) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "invalid")
-            }
-            Self::Verify(VerifyError::Refused(_)) => (StatusCode::UNAUTHORIZED, "invalid_token"),
-            Self::Account(Account::InvalidCredentials) => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
-            Self::Account(Account::TotpRequired) => (StatusCode::UNAUTHORIZED, "totp_required"),
-            Self::Account(Account::InvalidCode) => (StatusCode::UNAUTHORIZED, "invalid_code"),
-            Self::Account(Account::TooManyAttempts { .. }) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
-            Self::Account(Account::InvalidLink) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_link"),
-            Self::Account(Account::PasswordRequired) => (StatusCode::CONFLICT, "password_required"),
-            Self::Account(Account::NoMail) => (StatusCode::CONFLICT, "mail_not_configured"),
-            Self::Account(Account::Denied { code }) => (StatusCode::FORBIDDEN, code),
-            Self::Account(Account::SessionRequired) => (StatusCode::FORBIDDEN, "session_required"),
-            Self::Account(Account::Exists(_)) => (StatusCode::CONFLICT, "already_exists"),
-            Self::Account(Account::LastAdministrator) => (StatusCode::CONFLICT, "last_administrator"),
-            Self::Account(Account::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-            Self::Verify(VerifyError::Store(_)) | Self::Account(Account::Store(_)) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
-            }
-            Self::Account(Account::Keyring(_) | Account::Hashing | Account::Outbox | Account::Vault(_))
-            | Self::Aborted(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Unauthenticated => Code::Unauthenticated,
+            Self::AmbiguousCredentials => Code::AmbiguousCredentials,
+            Self::Host => Code::MalformedHost,
+            Self::BodyIncomplete => Code::IncompleteBody,
+            Self::MalformedJson { .. } | Self::NotUtf8 => Code::MalformedJson,
+            Self::MediaType => Code::UnsupportedMediaType,
+            Self::BodyTooLong => Code::BodyTooLong,
+            Self::NoSuchPath => Code::NotFound,
+            Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::NotAnObject | Self::Invalid { .. } => Code::Invalid,
+            Self::Verify(VerifyError::Refused(_)) => Code::InvalidToken,
+            Self::Verify(VerifyError::Store(_)) => Code::Unavailable,
+            Self::Account(error) => account_code(error),
+            Self::QrCode(_) | Self::Aborted(_) => Code::Internal,
+        }
+    }
+
+    /// The code in a word: policies bring words of their own.
+    fn word(&self) -> &str {
+        match self {
+            Self::Account(AccountError::Denied { code }) => code,
+            other => other.code().name(),
         }
     }
 
@@ -121,7 +125,17 @@ impl ApiError {
         }
     }
 
-    fn log(&self, status: StatusCode, code: &str) {
+    /// How many seconds to wait before the same is tried again.
+    fn retry_after_secs(&self, status: StatusCode) -> Option<u64> {
+        match self {
+            Self::Account(AccountError::TooManyAttempts { retry_after }) => Some(whole_secs(*retry_after)),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_SECS),
+            _ => None,
+        }
+    }
+
+    fn log(&self, status: StatusCode) {
+        let code = self.word();
         if status.is_server_error() {
             tracing::error!(code, error = %self, "a request to the management API failed");
         } else {
@@ -130,32 +144,52 @@ impl ApiError {
     }
 }
 
+const fn account_code(error: &AccountError) -> Code {
+    match error {
+        // The status of all words that policies bring.
+        AccountError::Denied { .. } => Code::Forbidden,
+        AccountError::NotFound(_) => Code::NotFound,
+        AccountError::Exists(_) => Code::AlreadyExists,
+        AccountError::Invalid { .. } => Code::Invalid,
+        AccountError::LastAdministrator => Code::LastAdministrator,
+        AccountError::PersonalOrganization => Code::PersonalOrganization,
+        AccountError::TooManyAttempts { .. } => Code::TooManyAttempts,
+        AccountError::TotpRequired => Code::TotpRequired,
+        AccountError::InvalidCode => Code::InvalidCode,
+        AccountError::InvalidLink => Code::InvalidLink,
+        AccountError::PasswordRequired => Code::PasswordRequired,
+        AccountError::NoMail => Code::MailNotConfigured,
+        AccountError::InvalidCredentials => Code::InvalidCredentials,
+        AccountError::SessionRequired => Code::SessionRequired,
+        AccountError::Busy => Code::Busy,
+        AccountError::Store(_) => Code::Unavailable,
+        AccountError::Keyring(_) | AccountError::Hashing | AccountError::Outbox | AccountError::Vault(_) => {
+            Code::Internal
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code) = self.status_and_code();
-        self.log(status, code);
+        let status = self.code().status();
+        self.log(status);
         let problem = Problem {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
-            code,
+            code: self.word(),
             detail: self.detail(status),
             field: self.field(),
         };
-        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+        let content_type = [(header::CONTENT_TYPE, PROBLEM_JSON)];
         let mut response = (status, content_type, Json(problem)).into_response();
         let headers = response.headers_mut();
-        match (status, &self) {
-            (_, Self::Verify(VerifyError::Refused(_))) => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE_INVALID));
-            }
-            (StatusCode::UNAUTHORIZED, _) => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
-            }
-            (StatusCode::SERVICE_UNAVAILABLE, _) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
-            }
-            _ => {}
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = if self.code() == Code::InvalidToken { CHALLENGE_INVALID } else { CHALLENGE };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(secs) = self.retry_after_secs(status) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
         }
         response
     }
@@ -163,6 +197,8 @@ impl IntoResponse for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http_body_util::BodyExt;
     use serde_json::Value;
 
@@ -185,6 +221,13 @@ mod tests {
             (AccountError::LastAdministrator.into(), 409, "last_administrator"),
             (AccountError::InvalidCredentials.into(), 401, "invalid_credentials"),
             (AccountError::SessionRequired.into(), 403, "session_required"),
+            (AccountError::PersonalOrganization.into(), 409, "personal_organization"),
+            (AccountError::PasswordRequired.into(), 409, "password_required"),
+            (AccountError::NoMail.into(), 409, "mail_not_configured"),
+            (AccountError::TotpRequired.into(), 401, "totp_required"),
+            (AccountError::InvalidCode.into(), 401, "invalid_code"),
+            (AccountError::InvalidLink.into(), 422, "invalid_link"),
+            (AccountError::TooManyAttempts { retry_after: Duration::ZERO }.into(), 429, "too_many_attempts"),
             (AccountError::from(PasswordError::Length).into(), 422, "invalid"),
             (AccountError::from(PasswordError::Busy).into(), 503, "busy"),
             (VerifyError::Refused(Refused).into(), 401, "invalid_token"),
@@ -194,13 +237,22 @@ mod tests {
             assert_eq!(response.status(), status, "{text}");
             let headers = response.headers().clone();
             assert_eq!(headers.contains_key(header::WWW_AUTHENTICATE), status == 401, "{text}");
-            assert_eq!(headers.contains_key(header::RETRY_AFTER), status == 503, "{text}");
+            assert_eq!(headers.contains_key(header::RETRY_AFTER), matches!(status, 429 | 503), "{text}");
             let body = body(response).await;
             assert_eq!((body["code"].as_str(), body["status"].as_u64()), (Some(code), Some(u64::from(status))));
             assert_eq!(body["detail"], text);
         }
         let body = body(ApiError::from(invalid()).into_response()).await;
         assert_eq!((&body["field"], &body["title"]), (&"name".into(), &"Unprocessable Entity".into()));
+    }
+
+    #[test]
+    fn whoever_must_wait_is_told_for_how_long() {
+        for (millis, secs) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (899_500, "900")] {
+            let error = AccountError::TooManyAttempts { retry_after: Duration::from_millis(millis) };
+            assert!(error.to_string().ends_with(&format!(" {secs} s")), "{error}");
+            assert_eq!(ApiError::from(error).into_response().headers()[header::RETRY_AFTER], secs);
+        }
     }
 
     #[tokio::test]

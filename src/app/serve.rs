@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tower::ServiceExt;
@@ -35,6 +36,7 @@ pub struct Bound {
     decision: Listener,
     portal: Listener,
     settings: Decision,
+    trusted_proxies: Arc<[IpNet]>,
 }
 
 impl Bound {
@@ -42,7 +44,8 @@ impl Bound {
     pub async fn bind(app: Arc<App>, config: &Config) -> Result<Self, AppError> {
         let decision = Listener::bind(&config.decision.listen).await?;
         let portal = Listener::bind(&config.portal.listen).await?;
-        Ok(Self { app, decision, portal, settings: config.decision.clone() })
+        let (settings, trusted_proxies) = (config.decision.clone(), config.portal.trusted_proxies.as_slice().into());
+        Ok(Self { app, decision, portal, settings, trusted_proxies })
     }
 
     /// Where proxies ask: with the port that the system chose, if it was left to it.
@@ -57,7 +60,7 @@ impl Bound {
 
     /// Serves until `shutdown` is ready, then drains: finishes what is in flight, and writes out the decision log.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, decision, portal, settings } = self;
+        let Self { app, decision, portal, settings, trusted_proxies } = self;
         let (stop, stopped) = watch::channel(());
         let probes: Arc<dyn Probes> = Arc::new(AppProbes(Arc::clone(&app)));
         let gate = Arc::clone(&app.gate);
@@ -73,6 +76,7 @@ impl Bound {
             verifier: Arc::clone(&app.verifier),
             keyring: Arc::clone(&app.keyring),
             clock: Arc::clone(&app.clock),
+            trusted_proxies,
         });
         let portal_service = move |peer: Peer| {
             TowerToHyperService::new(router.clone().map_request(move |mut request: Request<Incoming>| {

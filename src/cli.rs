@@ -20,6 +20,7 @@ mod logout;
 mod lookup;
 mod man;
 mod member;
+mod openapi;
 mod org;
 mod output;
 mod password;
@@ -114,6 +115,8 @@ enum Command {
     Account(account::Account),
     #[command(subcommand)]
     Config(config::Config),
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -145,6 +148,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::WhoAmI(command) => command.run(&settings),
         Command::Account(command) => command.run(&settings),
         Command::Config(command) => command.run(&settings),
+        Command::OpenApi(command) => command.run(&settings),
         Command::Completions(command) => command.run(&settings),
         Command::Man(command) => command.run(&settings),
     };

@@ -63,7 +63,8 @@ fn exit_code(cause: &(dyn Error + 'static)) -> Option<u8> {
         | AccountError::InvalidLink
         | AccountError::LastAdministrator
         | AccountError::NoMail
-        | AccountError::PasswordRequired => CONFLICT,
+        | AccountError::PasswordRequired
+        | AccountError::PersonalOrganization => CONFLICT,
         _ => FAILURE,
     })
 }

@@ -11,7 +11,6 @@ use ureq::http::Method;
 use super::arguments;
 use super::backend::{Backend, needed, not_by_server};
 use super::console::all;
-use super::failure::UsageError;
 use super::lookup::Found;
 use super::output::{Output, Shown};
 use super::settings::Settings;
@@ -36,7 +35,7 @@ pub(super) enum Org {
     },
     /// List all organizations; through a server, those that you administer
     List,
-    /// Delete an organization with its applications; on the database of this machine only
+    /// Delete an organization with its applications
     Delete {
         /// Id or name
         #[arg(value_name = "ID")]
@@ -163,10 +162,14 @@ fn list(backend: &Backend) -> Result<Vec<OrganizationRow>> {
 }
 
 fn delete(backend: &Backend, output: Output, text: &str) -> Result<()> {
-    let Backend::Console(console) = backend else { return Err(UsageError::console_only().into()) };
     let Found { id, name, .. } = backend.organization(text)?;
-    let deleted = console.accounts().delete_organization(&console.actor, id);
-    deleted.with_context(|| format!("cannot delete the organization `{text}`"))?;
+    match backend {
+        Backend::Console(console) => {
+            let deleted = console.accounts().delete_organization(&console.actor, id);
+            deleted.with_context(|| format!("cannot delete the organization `{text}`"))?;
+        }
+        Backend::Server(server) => server.delete(&format!("/v1/organizations/{id}"))?,
+    }
     output.done(&json!({"deleted": id}), &format!("deleted the organization {name} ({id})"))
 }
 

@@ -119,7 +119,8 @@ impl Server {
                 query.push_str(&format!("&cursor={}", utf8_percent_encode(cursor, QUERY)));
             }
             let page: Page<T> = self.get(&query)?;
-            let is_last = page.items.is_empty() || page.next_cursor.is_none();
+            // A page that leads to itself would lead nowhere else, for ever.
+            let is_last = page.next_cursor.is_none() || page.next_cursor == cursor;
             things.extend(page.items);
             cursor = page.next_cursor;
             if is_last {

@@ -1,6 +1,6 @@
 //! Where a command is done: on the database of this machine, or by a server.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::console::Console;
 use super::failure::UsageError;
@@ -26,8 +26,8 @@ impl Backend {
 impl Server {
     /// The server that is named; there must be one.
     pub(super) fn named(settings: &Settings) -> Result<Self> {
-        let missing = UsageError::new("this asks a server: name it with --server URL, or in GATEPOST_SERVER");
-        settings.server()?.context(missing)
+        let missing = || UsageError::new("this asks a server: name it with --server URL, or in GATEPOST_SERVER");
+        Ok(settings.server()?.ok_or_else(missing)?)
     }
 }
 

@@ -10,7 +10,7 @@ fn every_shell_has_completions() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let run = program.run(&["completions", shell]);
         assert_eq!((run.code, run.err.as_str()), (0, ""), "{shell}");
-        assert!(run.out.contains("recovery-codes") && run.out.contains("--server"), "{shell}");
+        assert!(run.out.contains("recovery-codes") && run.out.contains("danger-plain-http"), "{shell}");
     }
 }
 

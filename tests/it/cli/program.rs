@@ -126,6 +126,13 @@ impl Run {
     }
 }
 
+/// The names of an object's members, sorted.
+pub fn members(value: &Value) -> Vec<&str> {
+    let mut names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
 /// A running server. It is killed when this is dropped, unless it has ended.
 pub struct Server {
     /// What it has printed at its start.

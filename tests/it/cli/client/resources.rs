@@ -1,14 +1,10 @@
 //! Keys, organizations, applications, members, devices and events, through a server. What is printed has the same form as
 //! on this machine's database.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Client;
-
-/// The names of an object's members, sorted.
-fn members(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
-}
+use crate::cli::program::members;
 
 #[test]
 fn keys_are_created_listed_and_revoked() {

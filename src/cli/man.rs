@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::Man as Page;
 
 use super::CommandLine;
@@ -27,15 +27,20 @@ impl Man {
         settings.must_have_no_server_option()?;
         match self.out {
             Some(folder) => {
-                let written = clap_mangen::generate_to(CommandLine::command(), &folder);
+                let written = clap_mangen::generate_to(unabridged(CommandLine::command()), &folder);
                 written.with_context(|| format!("cannot write into `{}`", folder.display()))?;
             }
             None => {
                 let mut page = Vec::new();
-                Page::new(CommandLine::command()).render(&mut page)?;
+                Page::new(unabridged(CommandLine::command())).render(&mut page)?;
                 settings.output().text(&String::from_utf8(page)?)?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// With the help of the options that short help leaves out: the page would have their names alone.
+fn unabridged(command: Command) -> Command {
+    command.mut_args(|option| option.hide_short_help(false)).mut_subcommands(unabridged)
 }

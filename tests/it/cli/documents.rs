@@ -19,6 +19,7 @@ fn the_manual_has_a_page_for_each_command() {
     let program = Program::new();
     let page = program.run(&["man"]).out;
     assert!(page.contains(".TH gatepost 1") && page.contains("key\\-file"), "{page}");
+    assert!(page.contains("The folder of the policies"), "{page}");
     std::fs::create_dir(program.folder().join("man")).unwrap();
     assert_eq!(program.run(&["man", "--out", "man"]).code, 0);
     for name in ["gatepost.1", "gatepost-serve.1", "gatepost-account-totp-enable.1"] {

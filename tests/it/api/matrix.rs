@@ -182,8 +182,7 @@ fn nothing_is_missing_from_the_table() {
             (method.to_lowercase(), documentation::template(path).unwrap_or_else(|| panic!("{call}")))
         })
         .collect();
-    let documented = documentation::paths().flat_map(|(path, item)| {
-        item.as_object().unwrap().keys().map(move |method| (method.clone(), path))
-    });
+    let documented = documentation::paths()
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| (method.clone(), path)));
     assert_eq!(tested, documented.collect());
 }

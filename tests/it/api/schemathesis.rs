@@ -22,7 +22,7 @@ fn schemathesis_finds_no_answer_that_is_not_documented() {
         .args(["--header", &format!("Authorization: Bearer {}", key.expose())])
         // What is well formed may still be refused: a password that is easy to guess, a role that the plan does not have.
         .args(["--checks", "all", "--exclude-checks", "positive_data_acceptance"])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "20"])
+        .args(["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "20"])
         .args(["--seed", "1", "--no-shrink", "--continue-on-failure", "--request-timeout", "20"])
         .args(["--suppress-health-check", "all", "--warnings", "off"])
         .output()

@@ -2,23 +2,35 @@
 //!
 //! The only code that prints. It decides nothing: what it may do is what policies permit to the console.
 
+mod account;
 mod app;
 mod arguments;
+mod audit;
+mod backend;
 mod check;
+mod completions;
 mod config;
 mod console;
 mod device;
 mod failure;
 mod key;
+mod key_file;
+mod login;
+mod logout;
 mod lookup;
+mod man;
 mod member;
+mod openapi;
 mod org;
 mod output;
 mod password;
 mod serve;
+mod server;
 mod session;
 mod settings;
+mod terminal;
 mod user;
+mod whoami;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -33,20 +45,38 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 /// `gatepost check`: the request would be denied.
 const DENIED: u8 = 3;
+/// Who asks is not known: no token, one that is not valid, a wrong password or code.
+const UNAUTHENTICATED: u8 = 4;
+/// Policies do not permit it.
+const FORBIDDEN: u8 = 5;
+/// There is no such thing, or none that whoever asks may see.
+const NOT_FOUND: u8 = 6;
+/// It does not go with what there is, or a value cannot be accepted.
+const CONFLICT: u8 = 7;
 
 const EXAMPLES: &str = "\
 Examples:
   gatepost serve --demo                                  try it, with a throw-away database
   gatepost user add ada --email ada@example.com --generate-password --admin
   gatepost check --method GET --path /applications/… --user ada
+  gatepost login --server https://gatepost.example.com   then `whoami`, `key create --name ci`, …
 
-Exit codes: 0 done, 1 failed, 2 wrong usage; `check` has 3 for denied.
+Exit codes:
+  0 done
+  1 failed
+  2 wrong usage
+  3 `check`: the request would be denied
+  4 not authenticated: no token or none that is valid, a wrong password or code
+  5 forbidden by policy
+  6 not found, or hidden
+  7 in conflict with what there is, or an invalid value
+
 All configuration keys: gatepost config reference";
 
 /// The authorization sidecar for reverse proxies.
 ///
 /// The commands besides `serve` work on the database of this machine, also while a server runs on it: what they change
-/// is in force there within one second.
+/// is in force there within one second. With --server they do through a running server what its users may do.
 #[derive(Parser)]
 #[command(name = "gatepost", version, max_term_width = 100, after_help = EXAMPLES)]
 struct CommandLine {
@@ -74,8 +104,21 @@ enum Command {
     Device(device::Device),
     #[command(subcommand)]
     Session(session::Session),
+    #[command(subcommand, name = "key-file")]
+    KeyFile(key_file::KeyFile),
+    Audit(audit::Audit),
+    Login(login::Login),
+    Logout(logout::Logout),
+    #[command(name = "whoami")]
+    WhoAmI(whoami::WhoAmI),
+    #[command(subcommand)]
+    Account(account::Account),
     #[command(subcommand)]
     Config(config::Config),
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Does what the arguments, of which the first is the program's name, say. Gives the code to exit with.
@@ -98,7 +141,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Member(command) => command.run(&settings),
         Command::Device(command) => command.run(&settings),
         Command::Session(command) => command.run(&settings),
+        Command::KeyFile(command) => command.run(&settings),
+        Command::Audit(command) => command.run(&settings),
+        Command::Login(command) => command.run(&settings),
+        Command::Logout(command) => command.run(&settings),
+        Command::WhoAmI(command) => command.run(&settings),
+        Command::Account(command) => command.run(&settings),
         Command::Config(command) => command.run(&settings),
+        Command::OpenApi(command) => command.run(&settings),
+        Command::Completions(command) => command.run(&settings),
+        Command::Man(command) => command.run(&settings),
     };
     done.unwrap_or_else(|error| failure::report(&error))
 }

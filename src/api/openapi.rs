@@ -56,9 +56,7 @@ fn document(subjects: Vec<Subject>) -> Value {
         for mut operation in operations {
             schemas.append(&mut operation.contract.schemas.drain(..).collect());
             let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-            if let Some(path) = path.as_object_mut() {
-                path.insert(operation.method.to_owned(), described(&operation, name));
-            }
+            add(path, operation.method, described(&operation, name));
         }
     }
     json!({
@@ -102,10 +100,11 @@ fn described(operation: &Operation, tag: &str) -> Value {
         "responses": responses(contract),
     });
     if let Some(about) = about {
-        described["description"] = json!(about);
+        add(&mut described, "description", json!(about));
     }
     if let Some(schema) = &contract.body {
-        described["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+        let content = json!({"application/json": {"schema": schema}});
+        add(&mut described, "requestBody", json!({"required": true, "content": content}));
     }
     described
 }
@@ -125,7 +124,7 @@ fn responses(contract: &Contract) -> Value {
         let status = axum::http::StatusCode::from_u16(*status).unwrap_or_default();
         let mut response = json!({"description": status.canonical_reason()});
         if let Some((media_type, schema)) = answer {
-            response["content"] = json!({*media_type: {"schema": schema}});
+            add(&mut response, "content", json!({*media_type: {"schema": schema}}));
         }
         responses.insert(status.as_u16().to_string(), response);
     }
@@ -152,16 +151,22 @@ fn problem(status: u16, codes: &[Code]) -> Value {
     let mut problem = json!({"description": lines.join("\n\n"), "content": {PROBLEM_JSON: {"schema": schema}}});
     let text = json!({"type": "string"});
     match status {
-        401 => problem["headers"] = json!({"WWW-Authenticate": {"required": true, "schema": text}}),
+        401 => add(&mut problem, "headers", json!({"WWW-Authenticate": {"required": true, "schema": text}})),
         429 | 503 => {
             let secs = json!({"type": "integer", "minimum": 1});
-            problem["headers"] = json!({
-                "Retry-After": {"required": true, "description": "How many seconds to wait.", "schema": secs},
-            });
+            let header = json!({"required": true, "description": "How many seconds to wait.", "schema": secs});
+            add(&mut problem, "headers", json!({"Retry-After": header}));
         }
         _ => {}
     }
     problem
+}
+
+/// Adds a member to an object.
+fn add(object: &mut Value, name: &str, member: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), member);
+    }
 }
 
 #[cfg(test)]

@@ -4,15 +4,18 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use ureq::http::Method;
 
 use super::arguments;
-use super::console::{Console, all};
-use super::output::Shown;
+use super::backend::{Backend, needed, not_by_server};
+use super::console::all;
+use super::lookup::Found;
+use super::output::{Output, Shown};
 use super::settings::Settings;
 use crate::accounts::SeenApplication;
-use crate::model::{Application, ApplicationId, ApplicationType, Name, OrganizationId, Role, Timestamp, UserId};
+use crate::model::{Application, ApplicationId, ApplicationType, OrganizationId, Role, Timestamp, UserId};
 
 /// Create, list and delete applications
 ///
@@ -21,7 +24,7 @@ use crate::model::{Application, ApplicationId, ApplicationType, Name, Organizati
 #[command(arg_required_else_help = true)]
 pub(super) enum App {
     Create(Create),
-    /// List all applications, or those on which a user holds a role
+    /// List all applications, or those on which a user holds a role; through a server, those on which you do
     List {
         /// Username or address
         #[arg(long, value_name = "LOGIN")]
@@ -46,9 +49,9 @@ pub(super) struct Create {
     /// Id or name
     #[arg(long, value_name = "ID")]
     organization: String,
-    /// The owner, its administrator for good: username or address
+    /// The owner, its administrator for good: username or address; through a server it is always you
     #[arg(long, value_name = "LOGIN")]
-    owner: String,
+    owner: Option<String>,
     /// A starter application has no other role than that of developers, besides its owner
     #[arg(long = "type", value_name = "TYPE", default_value = "standard", value_parser = arguments::application_type())]
     application_type: ApplicationType,
@@ -56,20 +59,21 @@ pub(super) struct Create {
 
 impl App {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
-        let console = Console::open(settings)?;
+        let (backend, output) = (Backend::open(settings)?, settings.output());
         match self {
-            Self::Create(create) => create.run(&console)?,
-            Self::List { user } => list(&console, user.as_deref())?,
-            Self::Delete { application } => delete(&console, &application)?,
+            Self::Create(create) => output.one(&create.run(&backend)?)?,
+            Self::List { user } => list(&backend, output, user.as_ref())?,
+            Self::Delete { application } => delete(&backend, output, &application)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// An application, as nobody in particular sees it.
 #[derive(Serialize)]
 struct ApplicationRow {
     id: ApplicationId,
-    name: Name,
+    name: String,
     #[serde(rename = "type")]
     application_type: ApplicationType,
     organization: OrganizationId,
@@ -84,17 +88,23 @@ impl Shown for ApplicationRow {
 impl From<Application> for ApplicationRow {
     fn from(application: Application) -> Self {
         let Application { id, name, application_type, organization, owner, created_at } = application;
-        Self { id, name, application_type, organization, owner, created_at }
+        Self { id, name: name.to_string(), application_type, organization, owner, created_at }
     }
 }
 
 /// An application, as the user sees it whose applications are listed.
-#[derive(Serialize)]
-struct SeenRow {
-    #[serde(flatten)]
-    application: ApplicationRow,
+#[derive(Serialize, Deserialize)]
+pub(super) struct SeenRow {
+    pub(super) id: ApplicationId,
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    application_type: ApplicationType,
+    pub(super) organization: OrganizationId,
+    owner: UserId,
     role: Option<Role>,
     shared: bool,
+    /// Not told by servers.
+    created_at: Option<Timestamp>,
 }
 
 impl Shown for SeenRow {
@@ -105,43 +115,68 @@ impl Shown for SeenRow {
 impl From<SeenApplication> for SeenRow {
     fn from(seen: SeenApplication) -> Self {
         let SeenApplication { application, role, shared } = seen;
-        Self { application: application.into(), role, shared }
+        let Application { id, name, application_type, organization, owner, created_at } = application;
+        let (name, created_at) = (name.to_string(), Some(created_at));
+        Self { id, name, application_type, organization, owner, role, shared, created_at }
     }
 }
 
 impl Create {
-    fn run(self, console: &Console) -> Result<()> {
+    fn run(&self, backend: &Backend) -> Result<SeenRow> {
         let Self { name, organization, owner, application_type } = self;
-        let organization = console.organization(&organization)?.id;
-        let owner = console.user(&owner)?.id;
-        let created =
-            console.accounts().create_application(&console.actor, organization, owner, &name, application_type);
-        let application = created.with_context(|| format!("cannot create the application `{name}`"))?;
-        let seen_by_owner = SeenApplication { application, role: Some(Role::Administrator), shared: false };
-        console.output.one(&SeenRow::from(seen_by_owner))
+        match backend {
+            Backend::Console(console) => {
+                let owner = needed(owner.as_ref(), "--owner")?;
+                let organization = backend.organization(organization)?.id;
+                let owner = console.user(owner)?.id;
+                let (accounts, actor) = (console.accounts(), &console.actor);
+                let created = accounts.create_application(actor, organization, owner, name, *application_type);
+                let application = created.with_context(|| format!("cannot create the application `{name}`"))?;
+                // As its owner sees it.
+                Ok(SeenApplication { application, role: Some(Role::Administrator), shared: false }.into())
+            }
+            Backend::Server(server) => {
+                not_by_server(owner.as_ref(), "--owner")?;
+                let organization = backend.organization(organization)?.id;
+                let new = json!({"organization": organization, "name": name, "type": application_type});
+                Ok(server.send(Method::POST, "/v1/applications", &new)?)
+            }
+        }
     }
 }
 
-fn list(console: &Console, login: Option<&str>) -> Result<()> {
+fn list(backend: &Backend, output: Output, user: Option<&String>) -> Result<()> {
+    let console = match backend {
+        Backend::Console(console) => console,
+        Backend::Server(server) => {
+            not_by_server(user, "--user")?;
+            return output.list(&server.list::<SeenRow>("/v1/applications", usize::MAX)?);
+        }
+    };
     let (accounts, actor) = (console.accounts(), &console.actor);
-    match login {
+    match user {
         Some(login) => {
             let user = console.user(login)?.id;
             let seen = all(|after, limit| accounts.applications_of(actor, user, after, limit), |s| s.application.id);
             let seen = seen.with_context(|| format!("cannot list the applications of `{login}`"))?;
-            console.output.list(&seen.into_iter().map(SeenRow::from).collect::<Vec<_>>())
+            output.list(&seen.into_iter().map(SeenRow::from).collect::<Vec<_>>())
         }
         None => {
             let applications = all(|after, limit| accounts.applications(actor, after, limit), |each| each.id);
             let applications = applications.context("cannot list the applications")?;
-            console.output.list(&applications.into_iter().map(ApplicationRow::from).collect::<Vec<_>>())
+            output.list(&applications.into_iter().map(ApplicationRow::from).collect::<Vec<_>>())
         }
     }
 }
 
-fn delete(console: &Console, text: &str) -> Result<()> {
-    let Application { id, name, .. } = console.application(text)?;
-    let deleted = console.accounts().delete_application(&console.actor, id);
-    deleted.with_context(|| format!("cannot delete the application `{text}`"))?;
-    console.output.done(&json!({"deleted": id}), &format!("deleted the application {name} ({id})"))
+fn delete(backend: &Backend, output: Output, text: &str) -> Result<()> {
+    let Found { id, name, .. } = backend.application(text)?;
+    match backend {
+        Backend::Console(console) => {
+            let deleted = console.accounts().delete_application(&console.actor, id);
+            deleted.with_context(|| format!("cannot delete the application `{text}`"))?;
+        }
+        Backend::Server(server) => server.delete(&format!("/v1/applications/{id}"))?,
+    }
+    output.done(&json!({"deleted": id}), &format!("deleted the application {name} ({id})"))
 }

@@ -76,7 +76,7 @@ impl Check {
         let console = Console::open(settings)?;
         let caller = self.caller.resolve(&console)?;
         let explanation = self.explain(&console, &caller)?;
-        console.output.either(&explanation, || explanation.text())?;
+        settings.output().either(&explanation, || explanation.text())?;
         Ok(if explanation.is_allowed() { ExitCode::SUCCESS } else { DENIED.into() })
     }
 

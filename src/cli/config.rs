@@ -29,6 +29,7 @@ pub(super) enum Config {
 
 impl Config {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
+        settings.must_have_no_server_option()?;
         let output = settings.output();
         match self {
             Self::Show => {

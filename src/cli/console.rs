@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use super::output::Output;
 use super::settings::Settings;
 use crate::accounts::{AccountError, Accounts, Actor};
 use crate::app::App;
@@ -19,12 +18,12 @@ const PAGE: u32 = 500;
 pub(super) struct Console {
     pub(super) app: App,
     pub(super) actor: Actor,
-    pub(super) output: Output,
 }
 
 impl Console {
     /// Opens an existing database. A mistyped path, or another working folder, makes no new one.
     pub(super) fn open(settings: &Settings) -> Result<Self> {
+        settings.must_name_no_server()?;
         let (config, _) = settings.load(Vec::new())?;
         if matches!(config.store.path.try_exists(), Ok(false)) {
             bail!(
@@ -33,21 +32,22 @@ impl Console {
                 config.store.path.display()
             );
         }
-        Self::start(config, settings.output())
+        Self::start(config)
     }
 
     /// Opens a database, which is made if it does not exist.
     pub(super) fn open_or_create(settings: &Settings) -> Result<Self> {
+        settings.must_name_no_server()?;
         let (config, _) = settings.load(Vec::new())?;
-        Self::start(config, settings.output())
+        Self::start(config)
     }
 
-    fn start(mut config: Config, output: Output) -> Result<Self> {
+    fn start(mut config: Config) -> Result<Self> {
         log::init(log::Format::Text, "warn")?;
         // Nothing is decided for a proxy here, and the file may be the server's own.
         config.log.decisions = DecisionTarget::Off;
         let app = App::open(&config, Arc::new(SystemClock))?;
-        Ok(Self { app, actor: Actor::console(), output })
+        Ok(Self { app, actor: Actor::console() })
     }
 
     pub(super) fn accounts(&self) -> &Accounts {

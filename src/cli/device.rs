@@ -4,14 +4,16 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use ureq::http::Method;
 
-use super::console::{Console, all};
+use super::backend::Backend;
+use super::console::all;
 use super::member::Of;
-use super::output::Shown;
+use super::output::{Output, Shown};
 use super::settings::Settings;
-use crate::model::{self, ApplicationId, DeviceId, Name, Timestamp};
+use crate::model::{self, ApplicationId, DeviceId, Timestamp};
 
 /// Register, list and remove the devices of an application
 #[derive(Subcommand)]
@@ -45,21 +47,22 @@ pub(super) enum Device {
 
 impl Device {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
-        let console = Console::open(settings)?;
+        let (backend, output) = (Backend::open(settings)?, settings.output());
         match self {
-            Self::Add { of, name, id } => add(&console, of.application(), &name, id)?,
-            Self::List { of } => list(&console, of.application())?,
-            Self::Remove { of, id } => remove(&console, of.application(), id)?,
+            Self::Add { of, name, id } => output.one(&add(&backend, of.application(), &name, id)?)?,
+            Self::List { of } => output.list(&list(&backend, of.application())?)?,
+            Self::Remove { of, id } => remove(&backend, output, of.application(), id)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct DeviceRow {
     id: DeviceId,
-    name: Name,
-    application: ApplicationId,
+    name: String,
+    /// Servers take it as known.
+    application: Option<ApplicationId>,
     created_at: Timestamp,
 }
 
@@ -70,27 +73,49 @@ impl Shown for DeviceRow {
 impl From<model::Device> for DeviceRow {
     fn from(device: model::Device) -> Self {
         let model::Device { id, name, application, created_at } = device;
-        Self { id, name, application, created_at }
+        Self { id, name: name.to_string(), application: Some(application), created_at }
     }
 }
 
-fn add(console: &Console, application: &str, name: &str, id: Option<DeviceId>) -> Result<()> {
-    let application_id = console.application_id(application)?;
-    let device = console.accounts().add_device(&console.actor, application_id, id, name);
-    let device = device.with_context(|| format!("cannot register `{name}` with `{application}`"))?;
-    console.output.one(&DeviceRow::from(device))
+fn add(backend: &Backend, text: &str, name: &str, id: Option<DeviceId>) -> Result<DeviceRow> {
+    let application = backend.application(text)?.id;
+    match backend {
+        Backend::Console(console) => {
+            let device = console.accounts().add_device(&console.actor, application, id, name);
+            Ok(device.with_context(|| format!("cannot register `{name}` with `{text}`"))?.into())
+        }
+        Backend::Server(server) => {
+            let new = json!({"id": id, "name": name});
+            let row = server.send(Method::POST, &format!("/v1/applications/{application}/devices"), &new)?;
+            Ok(DeviceRow { application: Some(application), ..row })
+        }
+    }
 }
 
-fn list(console: &Console, application: &str) -> Result<()> {
-    let id = console.application_id(application)?;
-    let devices = all(|after, limit| console.accounts().devices(&console.actor, id, after, limit), |each| each.id);
-    let devices = devices.with_context(|| format!("cannot list the devices of `{application}`"))?;
-    console.output.list(&devices.into_iter().map(DeviceRow::from).collect::<Vec<_>>())
+fn list(backend: &Backend, text: &str) -> Result<Vec<DeviceRow>> {
+    let application = backend.application(text)?.id;
+    match backend {
+        Backend::Console(console) => {
+            let (accounts, actor) = (console.accounts(), &console.actor);
+            let devices = all(|after, limit| accounts.devices(actor, application, after, limit), |each| each.id);
+            let devices = devices.with_context(|| format!("cannot list the devices of `{text}`"))?;
+            Ok(devices.into_iter().map(DeviceRow::from).collect())
+        }
+        Backend::Server(server) => {
+            let rows = server.list(&format!("/v1/applications/{application}/devices"), usize::MAX)?;
+            Ok(rows.into_iter().map(|row| DeviceRow { application: Some(application), ..row }).collect())
+        }
+    }
 }
 
-fn remove(console: &Console, application: &str, id: DeviceId) -> Result<()> {
-    let application_id = console.application_id(application)?;
-    let removed = console.accounts().remove_device(&console.actor, application_id, id);
-    removed.with_context(|| format!("cannot remove the device `{id}` from `{application}`"))?;
-    console.output.done(&json!({"removed": id}), &format!("removed the device {id}"))
+fn remove(backend: &Backend, output: Output, text: &str, id: DeviceId) -> Result<()> {
+    let application = backend.application(text)?.id;
+    match backend {
+        Backend::Console(console) => {
+            let removed = console.accounts().remove_device(&console.actor, application, id);
+            removed.with_context(|| format!("cannot remove the device `{id}` from `{text}`"))?;
+        }
+        Backend::Server(server) => server.delete(&format!("/v1/applications/{application}/devices/{id}"))?,
+    }
+    output.done(&json!({"removed": id}), &format!("removed the device {id}"))
 }

@@ -1,11 +1,14 @@
 //! How failures are told: what went wrong, why, and what to do about it.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use super::lookup::LookupError;
 use super::output::printable;
-use super::{FAILURE, USAGE};
+use super::server::ServerError;
+use super::{CONFLICT, FAILURE, FORBIDDEN, NOT_FOUND, UNAUTHENTICATED, USAGE};
 use crate::accounts::AccountError;
 use crate::app::AppError;
 use crate::config::ConfigError;
@@ -13,7 +16,20 @@ use crate::config::ConfigError;
 /// The arguments are sound one by one and make no sense together.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct UsageError(pub(super) &'static str);
+pub(super) struct UsageError(Cow<'static, str>);
+
+impl UsageError {
+    pub(super) fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self(message.into())
+    }
+
+    /// What was asked of a server is done on the database of this machine only.
+    pub(super) fn console_only() -> Self {
+        Self::new(
+            "this can be done on the database of this machine only: leave out --server, and unset GATEPOST_SERVER",
+        )
+    }
+}
 
 /// Tells what went wrong on standard error, and gives the code to exit with.
 pub(super) fn report(error: &anyhow::Error) -> ExitCode {
@@ -24,7 +40,33 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
         // There is no other place to tell that standard error is closed.
         let _ = io::stderr().lock().write_all(message(error).as_bytes());
     }
-    if error.is::<UsageError>() { USAGE.into() } else { FAILURE.into() }
+    error.chain().find_map(exit_code).unwrap_or(FAILURE).into()
+}
+
+/// The code to exit with because of this cause, if it is one that has a code of its own.
+fn exit_code(cause: &(dyn Error + 'static)) -> Option<u8> {
+    if cause.is::<UsageError>() {
+        return Some(USAGE);
+    }
+    if let Some(error) = cause.downcast_ref::<ServerError>() {
+        return Some(error.exit_code());
+    }
+    if let Some(error) = cause.downcast_ref::<LookupError>() {
+        return Some(if error.is_ambiguous() { CONFLICT } else { NOT_FOUND });
+    }
+    Some(match cause.downcast_ref()? {
+        AccountError::InvalidCredentials | AccountError::TotpRequired | AccountError::InvalidCode => UNAUTHENTICATED,
+        AccountError::Denied { .. } | AccountError::SessionRequired => FORBIDDEN,
+        AccountError::NotFound(_) => NOT_FOUND,
+        AccountError::Exists(_)
+        | AccountError::Invalid { .. }
+        | AccountError::InvalidLink
+        | AccountError::LastAdministrator
+        | AccountError::NoMail
+        | AccountError::PasswordRequired
+        | AccountError::PersonalOrganization => CONFLICT,
+        _ => FAILURE,
+    })
 }
 
 fn message(error: &anyhow::Error) -> String {
@@ -61,6 +103,9 @@ fn chain(error: &anyhow::Error) -> String {
 fn help(cause: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = cause.downcast_ref() {
         return help_with_account(error);
+    }
+    if let Some(error) = cause.downcast_ref::<ServerError>() {
+        return error.help();
     }
     match cause.downcast_ref()? {
         AppError::Accounts(error) => help_with_account(error),

@@ -4,17 +4,21 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use ureq::http::Method;
 
 use super::arguments;
-use super::console::Console;
-use super::output::Shown;
+use super::backend::{Backend, needed, not_by_server};
+use super::output::{Output, Shown, expose};
 use super::settings::Settings;
 use crate::accounts::{CreatedApiKey, NewApiKey};
-use crate::model::{ApiKey, ApiKeyId, Name, Timestamp};
+use crate::model::{ApiKey, ApiKeyId, Scope, Timestamp};
+use crate::secret::Secret;
 
 /// Create, list and revoke API keys
+///
+/// Through a server, those of whoever the token belongs to; on the database of this machine, those of any user.
 #[derive(Subcommand)]
 #[command(arg_required_else_help = true)]
 pub(super) enum Key {
@@ -23,7 +27,7 @@ pub(super) enum Key {
     List {
         /// Username or address
         #[arg(long, value_name = "LOGIN")]
-        user: String,
+        user: Option<String>,
     },
     /// Revoke API keys: all of those that are given, or none
     Revoke {
@@ -39,11 +43,14 @@ pub(super) enum Key {
 Examples:
   gatepost key create --user devi --name ci
   gatepost key create --user devi --name ci --expires-at 2027-01-31T08:00:00Z
+  gatepost key create --user devi --name watch --scope read-only
+  gatepost key create --user devi --name deploy --scope action:Push --scope action:Configuration
+  gatepost key create --server https://gatepost.example.com --name ci
   KEY=$(gatepost key create --user devi --name ci --output json | jq -r .key)")]
 pub(super) struct Create {
     /// Username or address
     #[arg(long, value_name = "LOGIN")]
-    user: String,
+    user: Option<String>,
     /// What it is called
     #[arg(long)]
     name: String,
@@ -53,43 +60,53 @@ pub(super) struct Create {
     /// When it ends, as RFC 3339 [default: never]
     #[arg(long, value_name = "TIME", value_parser = arguments::time)]
     expires_at: Option<Timestamp>,
-    /// What it is narrowed to; may be given several times
-    #[arg(long = "scope", value_name = "SCOPE", hide = true)]
-    scopes: Vec<String>,
+    /// What it is narrowed to: `read-only`, `action:` with a column of the matrix like `action:Push`, or `application:`
+    /// with an id; may be given several times [default: nothing, it may do all that its user may]
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<Scope>,
 }
 
 impl Key {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
-        let console = Console::open(settings)?;
+        let (backend, output) = (Backend::open(settings)?, settings.output());
         match self {
-            Self::Create(create) => create.run(&console)?,
-            Self::List { user } => list(&console, &user)?,
-            Self::Revoke { ids } => revoke(&console, &ids)?,
+            Self::Create(create) => output.one(&create.run(&backend)?)?,
+            Self::List { user } => output.list(&list(&backend, user.as_ref())?)?,
+            Self::Revoke { ids } => revoke(&backend, output, &ids)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-#[derive(Serialize)]
-struct CreatedRow<'a> {
+/// A new key: the only time that it is shown.
+#[derive(Serialize, Deserialize)]
+struct CreatedRow {
     id: ApiKeyId,
-    name: &'a Name,
-    description: Option<&'a str>,
+    name: String,
+    description: Option<String>,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
-    scopes: &'a [String],
-    key: &'a str,
+    scopes: Vec<String>,
+    #[serde(serialize_with = "expose")]
+    key: Secret,
 }
 
-impl Shown for CreatedRow<'_> {
+impl Shown for CreatedRow {
     const COLUMNS: &'static [&'static str] =
         &["id", "name", "description", "created_at", "expires_at", "scopes", "key"];
 }
 
-#[derive(Serialize)]
+impl From<CreatedApiKey> for CreatedRow {
+    fn from(created: CreatedApiKey) -> Self {
+        let ApiKey { id, name, description, created_at, expires_at, scopes, .. } = created.api_key;
+        Self { id, name: name.to_string(), description, created_at, expires_at, scopes, key: created.key }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 struct KeyRow {
     id: ApiKeyId,
-    name: Name,
+    name: String,
     description: Option<String>,
     created_at: Timestamp,
     last_used_at: Option<Timestamp>,
@@ -106,38 +123,66 @@ impl Shown for KeyRow {
 impl From<ApiKey> for KeyRow {
     fn from(key: ApiKey) -> Self {
         let ApiKey { id, name, description, created_at, last_used_at, expires_at, scopes, prefix, .. } = key;
-        Self { id, name, description, created_at, last_used_at, expires_at, scopes, prefix }
+        Self { id, name: name.to_string(), description, created_at, last_used_at, expires_at, scopes, prefix }
     }
 }
 
 impl Create {
-    fn run(self, console: &Console) -> Result<()> {
-        let Self { user: login, name, description, expires_at, scopes } = self;
-        let user = console.user(&login)?;
-        let new = NewApiKey { name: &name, description: description.as_deref(), expires_at, scopes };
-        let created = console.accounts().create_api_key(&console.actor, user.id, new);
-        let CreatedApiKey { api_key, key } = created.with_context(|| format!("cannot create a key for `{login}`"))?;
-        console.output.one(&CreatedRow {
-            id: api_key.id,
-            name: &api_key.name,
-            description: api_key.description.as_deref(),
-            created_at: api_key.created_at,
-            expires_at: api_key.expires_at,
-            scopes: &api_key.scopes,
-            key: key.expose(),
-        })
+    fn run(&self, backend: &Backend) -> Result<CreatedRow> {
+        let Self { user, name, description, expires_at, scopes } = self;
+        let (expires_at, scopes) = (*expires_at, scopes.iter().map(ToString::to_string).collect());
+        match backend {
+            Backend::Console(console) => {
+                let login = needed(user.as_ref(), "--user")?;
+                let user = console.user(login)?;
+                let new = NewApiKey { name, description: description.as_deref(), expires_at, scopes };
+                let created = console.accounts().create_api_key(&console.actor, user.id, new);
+                Ok(created.with_context(|| format!("cannot create a key for `{login}`"))?.into())
+            }
+            Backend::Server(server) => {
+                not_by_server(user.as_ref(), "--user")?;
+                let new = json!({
+                    "name": name,
+                    "description": description,
+                    "expires_at": expires_at,
+                    "scopes": scopes,
+                });
+                Ok(server.send(Method::POST, "/v1/api-keys", &new)?)
+            }
+        }
     }
 }
 
-fn list(console: &Console, login: &str) -> Result<()> {
-    let user = console.user(login)?;
-    let keys = console.accounts().api_keys(&console.actor, user.id);
-    let keys = keys.with_context(|| format!("cannot list the keys of `{login}`"))?;
-    console.output.list(&keys.into_iter().map(KeyRow::from).collect::<Vec<_>>())
+fn list(backend: &Backend, user: Option<&String>) -> Result<Vec<KeyRow>> {
+    match backend {
+        Backend::Console(console) => {
+            let login = needed(user, "--user")?;
+            let user = console.user(login)?;
+            let keys = console.accounts().api_keys(&console.actor, user.id);
+            let keys = keys.with_context(|| format!("cannot list the keys of `{login}`"))?;
+            Ok(keys.into_iter().map(KeyRow::from).collect())
+        }
+        Backend::Server(server) => {
+            not_by_server(user, "--user")?;
+            Ok(server.list("/v1/api-keys", usize::MAX)?)
+        }
+    }
 }
 
-fn revoke(console: &Console, ids: &[ApiKeyId]) -> Result<()> {
-    let revoked = console.accounts().revoke_api_keys(&console.actor, ids).context("cannot revoke the keys")?;
+fn revoke(backend: &Backend, output: Output, ids: &[ApiKeyId]) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Revoked {
+        revoked: usize,
+    }
+    let revoked = match backend {
+        Backend::Console(console) => {
+            console.accounts().revoke_api_keys(&console.actor, ids).context("cannot revoke the keys")?
+        }
+        Backend::Server(server) => {
+            let Revoked { revoked } = server.send(Method::POST, "/v1/api-keys/revoke", &json!({"ids": ids}))?;
+            revoked
+        }
+    };
     let plural = if revoked == 1 { "" } else { "s" };
-    console.output.done(&json!({"revoked": revoked}), &format!("revoked {revoked} key{plural}"))
+    output.done(&json!({"revoked": revoked}), &format!("revoked {revoked} key{plural}"))
 }

@@ -4,15 +4,17 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use ureq::http::Method;
 
 use super::arguments;
-use super::console::Console;
-use super::output::Shown;
+use super::backend::Backend;
+use super::output::{Output, Shown};
+use super::server::Server;
 use super::settings::Settings;
 use crate::accounts;
-use crate::model::{Email, Role, Timestamp, UserId, Username};
+use crate::model::{ApplicationId, Role, Timestamp, UserId};
 
 /// Add, change, remove and list the members of an application
 ///
@@ -42,7 +44,7 @@ pub(super) enum Member {
         #[arg(value_parser = arguments::role())]
         role: Role,
     },
-    /// Remove a member; never the owner
+    /// Remove a member, or leave; never the owner
     Remove {
         #[command(flatten)]
         of: Of,
@@ -72,22 +74,23 @@ impl Of {
 
 impl Member {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
-        let console = Console::open(settings)?;
+        let (backend, output) = (Backend::open(settings)?, settings.output());
         match self {
-            Self::Add { of, login, role } => add(&console, of.application(), &login, role)?,
-            Self::SetRole { of, login, role } => set_role(&console, of.application(), &login, role)?,
-            Self::Remove { of, login } => remove(&console, of.application(), &login)?,
-            Self::List { of } => list(&console, of.application())?,
+            Self::Add { of, login, role } => output.one(&add(&backend, of.application(), &login, role)?)?,
+            Self::SetRole { of, login, role } => output.one(&set_role(&backend, of.application(), &login, role)?)?,
+            Self::Remove { of, login } => remove(&backend, output, of.application(), &login)?,
+            Self::List { of } => output.list(&list(&backend, of.application())?)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct MemberRow {
     id: UserId,
-    username: Username,
-    email: Email,
+    username: String,
+    /// Not told by servers.
+    email: Option<String>,
     role: Role,
     created_at: Timestamp,
 }
@@ -101,45 +104,85 @@ impl From<accounts::Member> for MemberRow {
         let accounts::Member { user, membership } = member;
         Self {
             id: user.id,
-            username: user.username,
-            email: user.email,
+            username: user.username.to_string(),
+            email: Some(user.email.to_string()),
             role: membership.role,
             created_at: membership.created_at,
         }
     }
 }
 
-fn add(console: &Console, application: &str, login: &str, role: Role) -> Result<()> {
-    let id = console.application_id(application)?;
-    let member = console.accounts().add_member(&console.actor, id, login, role);
-    let member = member.with_context(|| format!("cannot make `{login}` {role} of `{application}`"))?;
-    console.output.one(&MemberRow::from(member))
+impl Server {
+    fn member(&self, application: ApplicationId, login: &str) -> Result<(UserId, String)> {
+        let known = self.members(application)?.into_iter().map(|member| (member.id, member.username));
+        self.user_among(login, known, "member")
+    }
+
+    fn members(&self, application: ApplicationId) -> Result<Vec<MemberRow>> {
+        Ok(self.list(&format!("/v1/applications/{application}/members"), usize::MAX)?)
+    }
 }
 
-fn set_role(console: &Console, application: &str, login: &str, role: Role) -> Result<()> {
-    let id = console.application_id(application)?;
-    let user = console.user(login)?;
-    let (accounts, actor) = (console.accounts(), &console.actor);
-    let changed = accounts.set_role(actor, id, user.id, role).and_then(|()| accounts.members(actor, id));
-    let members = changed.with_context(|| format!("cannot make `{login}` {role} of `{application}`"))?;
-    let member = members.into_iter().find(|member| member.user.id == user.id);
-    let member = member.with_context(|| format!("`{login}` was removed at the same time"))?;
-    console.output.one(&MemberRow::from(member))
+fn add(backend: &Backend, application: &str, login: &str, role: Role) -> Result<MemberRow> {
+    let id = backend.application(application)?.id;
+    match backend {
+        Backend::Console(console) => {
+            let member = console.accounts().add_member(&console.actor, id, login, role);
+            Ok(member.with_context(|| format!("cannot make `{login}` {role} of `{application}`"))?.into())
+        }
+        Backend::Server(server) => {
+            let new = json!({"login": login, "role": role});
+            Ok(server.send(Method::POST, &format!("/v1/applications/{id}/members"), &new)?)
+        }
+    }
 }
 
-fn remove(console: &Console, application: &str, login: &str) -> Result<()> {
-    let id = console.application_id(application)?;
-    let user = console.user(login)?;
-    let removed = console.accounts().remove_member(&console.actor, id, user.id);
-    removed.with_context(|| format!("cannot remove `{login}` from `{application}`"))?;
-    console
-        .output
-        .done(&json!({"removed": user.id}), &format!("{} is no longer a member of {application}", user.username))
+fn set_role(backend: &Backend, application: &str, login: &str, role: Role) -> Result<MemberRow> {
+    let id = backend.application(application)?.id;
+    let (user, members) = match backend {
+        Backend::Console(console) => {
+            let user = console.user(login)?.id;
+            let (accounts, actor) = (console.accounts(), &console.actor);
+            let changed = accounts.set_role(actor, id, user, role).and_then(|()| accounts.members(actor, id));
+            let members = changed.with_context(|| format!("cannot make `{login}` {role} of `{application}`"))?;
+            (user, members.into_iter().map(MemberRow::from).collect())
+        }
+        Backend::Server(server) => {
+            let (user, _) = server.member(id, login)?;
+            server.tell(Method::PATCH, &format!("/v1/applications/{id}/members/{user}"), &json!({"role": role}))?;
+            (user, server.members(id)?)
+        }
+    };
+    let member = members.into_iter().find(|member| member.id == user);
+    member.with_context(|| format!("`{login}` was removed at the same time"))
 }
 
-fn list(console: &Console, application: &str) -> Result<()> {
-    let id = console.application_id(application)?;
-    let members = console.accounts().members(&console.actor, id);
-    let members = members.with_context(|| format!("cannot list the members of `{application}`"))?;
-    console.output.list(&members.into_iter().map(MemberRow::from).collect::<Vec<_>>())
+fn remove(backend: &Backend, output: Output, application: &str, login: &str) -> Result<()> {
+    let id = backend.application(application)?.id;
+    let (user, username) = match backend {
+        Backend::Console(console) => {
+            let user = console.user(login)?;
+            let removed = console.accounts().remove_member(&console.actor, id, user.id);
+            removed.with_context(|| format!("cannot remove `{login}` from `{application}`"))?;
+            (user.id, user.username.to_string())
+        }
+        Backend::Server(server) => {
+            let (user, username) = server.member(id, login)?;
+            server.delete(&format!("/v1/applications/{id}/members/{user}"))?;
+            (user, username)
+        }
+    };
+    output.done(&json!({"removed": user}), &format!("{username} is no longer a member of {application}"))
+}
+
+fn list(backend: &Backend, application: &str) -> Result<Vec<MemberRow>> {
+    let id = backend.application(application)?.id;
+    match backend {
+        Backend::Console(console) => {
+            let members = console.accounts().members(&console.actor, id);
+            let members = members.with_context(|| format!("cannot list the members of `{application}`"))?;
+            Ok(members.into_iter().map(MemberRow::from).collect())
+        }
+        Backend::Server(server) => server.members(id),
+    }
 }

@@ -4,15 +4,17 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use ureq::http::Method;
 
 use super::arguments;
-use super::console::{Console, all};
-use super::output::Shown;
+use super::backend::{Backend, needed, not_by_server};
+use super::console::all;
+use super::lookup::Found;
+use super::output::{Output, Shown};
 use super::settings::Settings;
-use super::user::UserRow;
-use crate::model::{Name, Organization, OrganizationId, Plan, Timestamp};
+use crate::model::{Organization, OrganizationId, Plan, Timestamp, User, UserId};
 
 /// Create, list and delete organizations; set their plans and administrators
 ///
@@ -27,11 +29,11 @@ pub(super) enum Org {
     /// Create an organization
     Create {
         name: String,
-        /// Its first administrator: username or address
+        /// Its first administrator: username or address; through a server it is always you
         #[arg(long, value_name = "LOGIN")]
-        administrator: String,
+        administrator: Option<String>,
     },
-    /// List all organizations
+    /// List all organizations; through a server, those that you administer
     List,
     /// Delete an organization with its applications
     Delete {
@@ -41,7 +43,7 @@ pub(super) enum Org {
     },
     /// Set what an organization pays for
     ///
-    /// On the `paid` plan all roles can be assigned on the organization's standard applications.
+    /// For administrators of the installation. On the `paid` plan all roles can be assigned on the organization's standard applications.
     Plan {
         /// Id or name
         #[arg(value_name = "ID")]
@@ -83,24 +85,24 @@ pub(super) enum Administrators {
 
 impl Org {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
-        let console = Console::open(settings)?;
+        let (backend, output) = (Backend::open(settings)?, settings.output());
         match self {
-            Self::Create { name, administrator } => create(&console, &name, &administrator)?,
-            Self::List => list(&console)?,
-            Self::Delete { organization } => delete(&console, &organization)?,
-            Self::Plan { organization, plan } => set_plan(&console, &organization, plan)?,
-            Self::Administrators(command) => command.run(&console)?,
+            Self::Create { name, administrator } => output.one(&create(&backend, &name, administrator.as_ref())?)?,
+            Self::List => output.list(&list(&backend)?)?,
+            Self::Delete { organization } => delete(&backend, output, &organization)?,
+            Self::Plan { organization, plan } => output.one(&set_plan(&backend, &organization, plan)?)?,
+            Self::Administrators(command) => command.run(&backend, output)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-#[derive(Serialize)]
-struct OrganizationRow {
-    id: OrganizationId,
-    name: Name,
-    plan: Plan,
-    personal: bool,
+#[derive(Serialize, Deserialize)]
+pub(super) struct OrganizationRow {
+    pub(super) id: OrganizationId,
+    pub(super) name: String,
+    pub(super) plan: Plan,
+    pub(super) personal: bool,
     created_at: Timestamp,
 }
 
@@ -111,63 +113,136 @@ impl Shown for OrganizationRow {
 impl From<Organization> for OrganizationRow {
     fn from(organization: Organization) -> Self {
         let Organization { id, name, plan, personal_to, created_at } = organization;
-        Self { id, name, plan, personal: personal_to.is_some(), created_at }
+        Self { id, name: name.to_string(), plan, personal: personal_to.is_some(), created_at }
     }
 }
 
-fn create(console: &Console, name: &str, login: &str) -> Result<()> {
-    let administrator = console.user(login)?;
-    let created = console.accounts().create_organization(&console.actor, name, administrator.id);
-    let organization = created.with_context(|| format!("cannot create the organization `{name}`"))?;
-    console.output.one(&OrganizationRow::from(organization))
+#[derive(Serialize, Deserialize)]
+struct AdministratorRow {
+    id: UserId,
+    username: String,
+    /// Not told by servers.
+    email: Option<String>,
 }
 
-fn list(console: &Console) -> Result<()> {
-    let organizations = all(|after, limit| console.accounts().organizations(&console.actor, after, limit), |o| o.id);
-    let organizations = organizations.context("cannot list the organizations")?;
-    console.output.list(&organizations.into_iter().map(OrganizationRow::from).collect::<Vec<_>>())
+impl Shown for AdministratorRow {
+    const COLUMNS: &'static [&'static str] = &["id", "username", "email"];
 }
 
-fn delete(console: &Console, text: &str) -> Result<()> {
-    let Organization { id, name, .. } = console.organization(text)?;
-    let deleted = console.accounts().delete_organization(&console.actor, id);
-    deleted.with_context(|| format!("cannot delete the organization `{text}`"))?;
-    console.output.done(&json!({"deleted": id}), &format!("deleted the organization {name} ({id})"))
+impl From<User> for AdministratorRow {
+    fn from(user: User) -> Self {
+        Self { id: user.id, username: user.username.to_string(), email: Some(user.email.to_string()) }
+    }
 }
 
-fn set_plan(console: &Console, text: &str, plan: Plan) -> Result<()> {
-    let id = console.organization(text)?.id;
-    let organization = console.accounts().set_plan(&console.actor, id, plan);
-    let organization = organization.with_context(|| format!("cannot set the plan of `{text}`"))?;
-    console.output.one(&OrganizationRow::from(organization))
+fn create(backend: &Backend, name: &str, administrator: Option<&String>) -> Result<OrganizationRow> {
+    match backend {
+        Backend::Console(console) => {
+            let administrator = console.user(needed(administrator, "--administrator")?)?;
+            let created = console.accounts().create_organization(&console.actor, name, administrator.id);
+            Ok(created.with_context(|| format!("cannot create the organization `{name}`"))?.into())
+        }
+        Backend::Server(server) => {
+            not_by_server(administrator, "--administrator")?;
+            Ok(server.send(Method::POST, "/v1/organizations", &json!({"name": name}))?)
+        }
+    }
+}
+
+fn list(backend: &Backend) -> Result<Vec<OrganizationRow>> {
+    match backend {
+        Backend::Console(console) => {
+            let (accounts, actor) = (console.accounts(), &console.actor);
+            let organizations = all(|after, limit| accounts.organizations(actor, after, limit), |each| each.id);
+            let organizations = organizations.context("cannot list the organizations")?;
+            Ok(organizations.into_iter().map(OrganizationRow::from).collect())
+        }
+        Backend::Server(server) => Ok(server.list("/v1/organizations", usize::MAX)?),
+    }
+}
+
+fn delete(backend: &Backend, output: Output, text: &str) -> Result<()> {
+    let Found { id, name, .. } = backend.organization(text)?;
+    match backend {
+        Backend::Console(console) => {
+            let deleted = console.accounts().delete_organization(&console.actor, id);
+            deleted.with_context(|| format!("cannot delete the organization `{text}`"))?;
+        }
+        Backend::Server(server) => server.delete(&format!("/v1/organizations/{id}"))?,
+    }
+    output.done(&json!({"deleted": id}), &format!("deleted the organization {name} ({id})"))
+}
+
+fn set_plan(backend: &Backend, text: &str, plan: Plan) -> Result<OrganizationRow> {
+    match backend {
+        Backend::Console(console) => {
+            let id = backend.organization(text)?.id;
+            let organization = console.accounts().set_plan(&console.actor, id, plan);
+            Ok(organization.with_context(|| format!("cannot set the plan of `{text}`"))?.into())
+        }
+        Backend::Server(server) => {
+            // Who sets plans need not administer the organization, and then it is in no list.
+            let id: OrganizationId = match text.parse() {
+                Ok(id) => id,
+                Err(_) => backend.organization(text)?.id,
+            };
+            Ok(server.send(Method::PUT, &format!("/v1/organizations/{id}/plan"), &json!({"plan": plan}))?)
+        }
+    }
 }
 
 impl Administrators {
-    fn run(self, console: &Console) -> Result<()> {
-        let (accounts, actor) = (console.accounts(), &console.actor);
+    fn run(self, backend: &Backend, output: Output) -> Result<()> {
         match self {
-            Self::List { organization } => {
-                let id = console.organization(&organization)?.id;
-                let users = accounts.administrators(actor, id);
-                let users = users.with_context(|| format!("cannot list the administrators of `{organization}`"))?;
-                console.output.list(&users.into_iter().map(UserRow::from).collect::<Vec<_>>())
-            }
-            Self::Add { organization, login } => {
-                let id = console.organization(&organization)?.id;
-                let user = accounts.add_administrator(actor, id, &login);
-                let user =
-                    user.with_context(|| format!("cannot make `{login}` an administrator of `{organization}`"))?;
-                console.output.one(&UserRow::from(user))
-            }
-            Self::Remove { organization, login } => {
-                let id = console.organization(&organization)?.id;
-                let user = console.user(&login)?;
-                let removed = accounts.remove_administrator(actor, id, user.id);
-                removed
-                    .with_context(|| format!("cannot remove `{login}` from the administrators of `{organization}`"))?;
-                let sentence = format!("{} is no longer an administrator of {organization}", user.username);
-                console.output.done(&json!({"removed": user.id}), &sentence)
-            }
+            Self::List { organization } => output.list(&administrators(backend, &organization)?),
+            Self::Add { organization, login } => output.one(&add(backend, &organization, &login)?),
+            Self::Remove { organization, login } => remove(backend, output, &organization, &login),
         }
     }
+}
+
+fn administrators(backend: &Backend, text: &str) -> Result<Vec<AdministratorRow>> {
+    let id = backend.organization(text)?.id;
+    match backend {
+        Backend::Console(console) => {
+            let users = console.accounts().administrators(&console.actor, id);
+            let users = users.with_context(|| format!("cannot list the administrators of `{text}`"))?;
+            Ok(users.into_iter().map(AdministratorRow::from).collect())
+        }
+        Backend::Server(server) => Ok(server.list(&format!("/v1/organizations/{id}/administrators"), usize::MAX)?),
+    }
+}
+
+fn add(backend: &Backend, text: &str, login: &str) -> Result<AdministratorRow> {
+    let id = backend.organization(text)?.id;
+    match backend {
+        Backend::Console(console) => {
+            let user = console.accounts().add_administrator(&console.actor, id, login);
+            Ok(user.with_context(|| format!("cannot make `{login}` an administrator of `{text}`"))?.into())
+        }
+        Backend::Server(server) => {
+            let path = format!("/v1/organizations/{id}/administrators");
+            Ok(server.send(Method::POST, &path, &json!({"login": login}))?)
+        }
+    }
+}
+
+fn remove(backend: &Backend, output: Output, text: &str, login: &str) -> Result<()> {
+    let Found { id, name, .. } = backend.organization(text)?;
+    let (user, username) = match backend {
+        Backend::Console(console) => {
+            let user = console.user(login)?;
+            let removed = console.accounts().remove_administrator(&console.actor, id, user.id);
+            removed.with_context(|| format!("cannot remove `{login}` from the administrators of `{text}`"))?;
+            (user.id, user.username.to_string())
+        }
+        Backend::Server(server) => {
+            let known = administrators(backend, text)?.into_iter().map(|each| (each.id, each.username));
+            let (user, username) = server.user_among(login, known, "administrator")?;
+            server.delete(&format!("/v1/organizations/{id}/administrators/{user}"))?;
+            (user, username)
+        }
+    };
+    let sentence = format!("{username} is no longer an administrator of {name}");
+    output.done(&json!({"removed": user}), &sentence)
 }

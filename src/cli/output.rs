@@ -7,10 +7,11 @@ use std::io::{self, Write as _};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 pub(super) use self::json::to_line;
-pub(super) use self::table::{aligned, printable};
+pub(super) use self::table::{aligned, members, printable};
+use crate::secret::Secret;
 
 /// The form of what is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -73,14 +74,21 @@ impl Output {
         }
     }
 
-    fn json(self, document: &(impl Serialize + ?Sized)) -> Result<()> {
+    /// Prints a document, whatever form is asked for.
+    pub(super) fn json(self, document: &(impl Serialize + ?Sized)) -> Result<()> {
         let mut line = to_line(document)?;
         line.push('\n');
         self.text(&line)
     }
 
-    fn text(self, text: &str) -> Result<()> {
+    /// Prints a text as it is, whatever form is asked for.
+    pub(super) fn text(self, text: &str) -> Result<()> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write to standard output")
     }
+}
+
+/// Serializes a secret: for the documents that a secret is sent or kept in, and the few that show one.
+pub(super) fn expose<S: Serializer>(secret: &Secret, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
 }

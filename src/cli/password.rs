@@ -1,12 +1,15 @@
-//! Passwords and tokens on the command line: made, or read from standard input; never an argument, which other users
-//! of the machine and the shell's history would see.
+//! Passwords and tokens on the command line: made, asked for, or read from standard input; never an argument, which
+//! other users of the machine and the shell's history would see.
 
 use std::io::{self, BufRead as _, Read as _};
 
 use anyhow::{Context as _, Result, bail};
+use clap::Args;
 use rand::RngExt as _;
 use zeroize::Zeroizing;
 
+use super::server::ServerError;
+use super::terminal;
 use crate::secret::Secret;
 
 /// No password and no token is longer, in bytes.
@@ -14,6 +17,45 @@ const MAX_LEN: u64 = 16 * 1_024;
 
 /// Letters and digits that nobody takes for one another; 32 of them, so each is worth five bits.
 const READABLE: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// How one's own password is given.
+#[derive(Args)]
+pub(super) struct Typed {
+    /// Read the password from the first line of standard input, and ask for nothing
+    #[arg(long)]
+    pub(super) password_stdin: bool,
+}
+
+impl Typed {
+    /// The password; `what` is what it is asked for as.
+    pub(super) fn password(&self, what: &str) -> Result<Secret> {
+        if self.password_stdin { from_stdin("password") } else { terminal::secret(what) }
+    }
+
+    /// The code that goes with it, if one is needed.
+    pub(super) fn code(&self, given: Option<Secret>) -> Code {
+        Code { may_ask: given.is_none() && !self.password_stdin, given }
+    }
+}
+
+/// A second factor, given or asked for.
+pub(super) struct Code {
+    given: Option<Secret>,
+    may_ask: bool,
+}
+
+impl Code {
+    /// Does `work` with the code that was given; if the server wants one and none was given, asks for one and tries again.
+    pub(super) fn or_ask<T>(self, work: impl Fn(Option<&Secret>) -> Result<T, ServerError>) -> Result<T> {
+        match work(self.given.as_ref()) {
+            Err(error) if self.may_ask && error.has_code("totp_required") => {
+                let code = terminal::secret("Code of your authenticator, or a recovery code")?;
+                Ok(work(Some(&code))?)
+            }
+            done => Ok(done?),
+        }
+    }
+}
 
 /// A new password: 20 random characters in groups of five, 100 bits.
 pub(super) fn generate() -> Secret {

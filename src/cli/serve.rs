@@ -60,8 +60,9 @@ struct Signals {
 
 impl Serve {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
+        settings.must_have_no_server_option()?;
         if self.demo && settings.names_store() {
-            return Err(UsageError("--demo has a database of its own: leave out --store").into());
+            return Err(UsageError::new("--demo has a database of its own: leave out --store").into());
         }
         // The folder outlives everything that has files in it.
         let folder = self.demo.then(DemoFolder::make).transpose()?;

@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use super::failure::UsageError;
 use super::output::{Format, Output};
+use super::server::{Server, ServerAddress};
 use crate::config::{self, Config, FlagValue, LoadOptions, Origin, RawConfig};
 
 /// The name of the key file beside a database that is named on the command line.
 const KEY_FILE: &str = "gatepost.key";
+
+/// Names the server, where no option does.
+const SERVER_VARIABLE: &str = "GATEPOST_SERVER";
 
 /// The options that all commands share.
 #[derive(Args)]
@@ -27,6 +32,16 @@ pub(super) struct Settings {
     /// The folder of the schema and the routes [default: schema, or the built-in ones where it does not exist]
     #[arg(long, global = true, value_name = "FOLDER", hide_short_help = true)]
     schema: Option<String>,
+    /// Ask this server, as the user whose token GATEPOST_TOKEN holds or `gatepost login` has stored, and not the database
+    /// of this machine [env: GATEPOST_SERVER]
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<String>,
+    /// The authorities that the server's certificate may be from, as PEM, in place of the public ones
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    ca_file: Option<PathBuf>,
+    /// Send passwords and tokens unencrypted, over http://, to a server that is not this machine
+    #[arg(long, global = true, hide_short_help = true)]
+    danger_plain_http: bool,
     /// How results are printed: for people, or as one JSON document
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -41,6 +56,48 @@ impl Settings {
     /// Whether a database is named on the command line.
     pub(super) fn names_store(&self) -> bool {
         self.store.is_some()
+    }
+
+    /// The server to ask, if one is named.
+    pub(super) fn server(&self) -> Result<Option<Server>> {
+        let address = self.server_address()?;
+        address.map(|address| Server::open(address, self.ca_file.as_deref())).transpose()
+    }
+
+    /// Named by the option, or by the environment unless other options name a database.
+    fn server_address(&self) -> Result<Option<ServerAddress>, UsageError> {
+        let names_console =
+            self.store.is_some() || self.config.is_some() || self.policies.is_some() || self.schema.is_some();
+        let address = match &self.server {
+            Some(_) if names_console => {
+                return Err(UsageError::new(
+                    "--server asks a server, which has its own configuration: leave out --config, --store, --policies \
+                     and --schema",
+                ));
+            }
+            Some(address) => Some(address.clone()),
+            None if names_console => None,
+            None => server_variable(),
+        };
+        let Some(address) = address else { return Ok(None) };
+        let address = ServerAddress::parse(&address, self.danger_plain_http);
+        address.map(Some).map_err(|error| UsageError::new(error.to_string()))
+    }
+
+    /// An error if a server is named: what follows is done on the database of this machine.
+    pub(super) fn must_name_no_server(&self) -> Result<(), UsageError> {
+        match self.server_address()? {
+            Some(_) => Err(UsageError::console_only()),
+            None => Ok(()),
+        }
+    }
+
+    /// An error if the option names a server: what follows asks none, whatever the environment names.
+    pub(super) fn must_have_no_server_option(&self) -> Result<(), UsageError> {
+        match &self.server {
+            Some(_) => Err(UsageError::new("this asks no server: leave out --server")),
+            None => Ok(()),
+        }
     }
 
     /// The configuration, and what it was made from. `flags` are those of the command itself.
@@ -65,6 +122,11 @@ impl Settings {
         options.flags.push(FlagValue { key: "store.key_file", flag: "--store", value });
         Ok(Config::load(options)?)
     }
+}
+
+fn server_variable() -> Option<String> {
+    let (_, value) = config::environment().into_iter().find(|(name, _)| name == SERVER_VARIABLE)?;
+    Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
 fn is_configured(raw: &RawConfig, name: &str) -> bool {

@@ -8,13 +8,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::console::{Console, all};
-use super::output::Shown;
+use super::output::{Output, Shown};
 use super::password;
 use super::settings::Settings;
 use crate::accounts::NewAccount;
 use crate::model::{self, Email, Timestamp, UserId, Username};
 
-/// Add, list and delete users
+/// Add, list and delete users, on the database of this machine
 ///
 /// A user is named by username or e-mail address.
 #[derive(Subcommand)]
@@ -67,18 +67,18 @@ struct Password {
 
 impl User {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
+        let output = settings.output();
         match self {
-            Self::Add(add) => add.run(&Console::open_or_create(settings)?)?,
-            Self::List => list(&Console::open(settings)?)?,
-            Self::Delete { login } => delete(&Console::open(settings)?, &login)?,
+            Self::Add(add) => add.run(&Console::open_or_create(settings)?, output)?,
+            Self::List => list(&Console::open(settings)?, output)?,
+            Self::Delete { login } => delete(&Console::open(settings)?, output, &login)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// A user, as it is printed.
 #[derive(Serialize)]
-pub(super) struct UserRow {
+struct UserRow {
     id: UserId,
     username: Username,
     email: Email,
@@ -110,7 +110,7 @@ impl Shown for NewUserWithPassword<'_> {
 }
 
 impl Add {
-    fn run(self, console: &Console) -> Result<()> {
+    fn run(self, console: &Console, output: Output) -> Result<()> {
         let Self { username, email, password: how, admin } = self;
         let password = match how {
             Password { password_stdin: true, .. } => Some(password::from_stdin("password")?),
@@ -126,21 +126,21 @@ impl Add {
         let added = console.accounts().add_user(&console.actor, &account);
         let user = UserRow::from(added.with_context(|| format!("cannot add the user `{username}`"))?);
         match password.filter(|_| how.generate_password) {
-            Some(password) => console.output.one(&NewUserWithPassword { user, password: password.expose() }),
-            None => console.output.one(&user),
+            Some(password) => output.one(&NewUserWithPassword { user, password: password.expose() }),
+            None => output.one(&user),
         }
     }
 }
 
-fn list(console: &Console) -> Result<()> {
+fn list(console: &Console, output: Output) -> Result<()> {
     let users = all(|after, limit| console.accounts().users(&console.actor, after, limit), |user| user.id);
     let rows: Vec<UserRow> = users.context("cannot list the users")?.into_iter().map(UserRow::from).collect();
-    console.output.list(&rows)
+    output.list(&rows)
 }
 
-fn delete(console: &Console, login: &str) -> Result<()> {
+fn delete(console: &Console, output: Output, login: &str) -> Result<()> {
     let user = console.user(login)?;
     let deleted = console.accounts().delete_user(&console.actor, user.id);
     deleted.with_context(|| format!("cannot delete the user `{login}`"))?;
-    console.output.done(&json!({"deleted": user.id}), &format!("deleted the user {} ({})", user.username, user.id))
+    output.done(&json!({"deleted": user.id}), &format!("deleted the user {} ({})", user.username, user.id))
 }

@@ -1,8 +1,11 @@
 //! The command line: the program itself, run as people and scripts run it.
 
 mod accounts;
+mod audit;
 mod check;
+mod client;
 mod config;
+mod documents;
 mod program;
 mod serve;
 mod usage;

@@ -59,7 +59,7 @@ impl World {
 
 fn context(extra: Value) -> Value {
     let mut context = json!({
-        "credential": {"kind": "api_key", "id": "k", "mfa": false, "scopes": [], "age_seconds": 60},
+        "credential": {"kind": "api_key", "id": "k", "mfa": false, "scopes": [], "read_only": false, "age_seconds": 60},
         "client": {"__extn": {"fn": "ip", "arg": "192.0.2.1"}},
         "method": "GET", "host": "api.example.com", "path": "/"
     });

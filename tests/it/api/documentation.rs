@@ -57,7 +57,7 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
 /// Checks that the value has the members that the schema tells of, and no others.
 fn conforms(schema: &Value, value: &Value, at: &str) {
     if let Some(reference) = schema["$ref"].as_str() {
-        return conforms(&DOCUMENT.pointer(&reference[1..]).unwrap(), value, at);
+        return conforms(DOCUMENT.pointer(&reference[1..]).unwrap(), value, at);
     }
     if let Some(choices) = schema["oneOf"].as_array() {
         let null = json!({"type": "null"});

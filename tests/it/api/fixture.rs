@@ -118,8 +118,8 @@ impl Api {
     pub fn mailed_token(&self) -> String {
         let letters = self.letters();
         let [[_, _, text]] = letters.as_slice() else { panic!("{letters:?}") };
-        let link = text.split_whitespace().find(|word| word.starts_with("https://")).unwrap();
-        link.rsplit(['=', '#', '/']).next().unwrap().to_owned()
+        let (_, token) = text.split_once("?token=").unwrap();
+        token.split_whitespace().next().unwrap().to_owned()
     }
 
     /// Somebody with an API key and no password, whose address is `<username>@example.com`.

@@ -149,7 +149,7 @@ async fn guessing_codes_is_slowed() {
     let ada = api.person_with_password("ada");
     let (secret, _) = enable(&api, &ada).await;
     api.clock.advance(Duration::from_secs(60));
-    for _ in 0..5 {
+    for _ in 0..6 {
         log_in(&api, json!("abcdef")).await.expect_error(401, "invalid_code");
     }
     let answer = log_in(&api, json!(code(&api, &secret))).await.expect_error(429, "too_many_attempts");
@@ -159,7 +159,7 @@ async fn guessing_codes_is_slowed() {
     // A pairing is guessed at no faster.
     let bob = api.person_with_password("bob");
     api.post(&bob.key, TOTP, json!({"password": PASSWORD})).await.expect(201);
-    for _ in 0..5 {
+    for _ in 0..6 {
         api.post(&bob.key, CONFIRM, json!({"code": "abcdef"})).await.expect_error(401, "invalid_code");
     }
     api.post(&bob.key, CONFIRM, json!({"code": "abcdef"})).await.expect_error(429, "too_many_attempts");

@@ -2,16 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::program::Program;
+use super::program::{Program, members};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-
-/// The names of an object's members, sorted.
-fn members(value: &Value) -> Vec<&str> {
-    let mut names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
-    names.sort_unstable();
-    names
-}
 
 #[test]
 fn users_are_added_listed_and_deleted() {
@@ -47,7 +40,7 @@ fn a_user_that_cannot_be_added_is_not() {
         assert!(error.contains(expected), "{error}");
     }
     let short = program.run_with(&["user", "add", "bob", "--email", "b@example.com", "--password-stdin"], "short\n");
-    assert_eq!(short.code, 1);
+    assert_eq!(short.code, 7);
     assert!(!short.err.contains("short\n") && short.err.contains("8 to 1,024 characters"), "{}", short.err);
     let nothing = program.run(&["user", "add", "bob", "--email", "b@example.com", "--password-stdin"]);
     assert_eq!(nothing.code, 1);

@@ -5,7 +5,27 @@ use super::program::Program;
 #[test]
 fn every_command_has_help_and_needs_nothing_for_it() {
     let program = Program::new();
-    for command in ["serve", "check", "user", "key", "org", "app", "member", "device", "session", "config"] {
+    for command in [
+        "serve",
+        "check",
+        "user",
+        "key",
+        "org",
+        "app",
+        "member",
+        "device",
+        "session",
+        "key-file",
+        "audit",
+        "login",
+        "logout",
+        "whoami",
+        "account",
+        "config",
+        "openapi",
+        "completions",
+        "man",
+    ] {
         let run = program.run(&[command, "--help"]);
         assert_eq!((run.code, run.err.as_str()), (0, ""), "{command}");
         assert!(run.out.contains("Usage: gatepost"), "{command}");
@@ -25,6 +45,18 @@ fn wrong_usage_is_two() {
         &["user", "add", "ada", "--email", "ada@example.com", "--no-password", "--generate-password"],
         &["key", "revoke"],
         &["key", "revoke", "nonsense"],
+        &["key", "create", "--user", "ada", "--name", "x", "--scope", "everything"],
+        &["audit", "--user", "ada", "--app", "x"],
+        &["audit", "--limit", "0"],
+        &["completions", "cobol"],
+        &["whoami"],
+        &["login", "ada"],
+        &["serve", "--server", "http://127.0.0.1:1"],
+        &["user", "list", "--server", "http://127.0.0.1:1"],
+        &["key-file", "rotate", "--server", "http://127.0.0.1:1"],
+        &["whoami", "--server", "http://192.0.2.1"],
+        &["whoami", "--server", "gatepost.example.com"],
+        &["whoami", "--server", "https://gatepost.example.com", "--store", "g.db"],
         &["key", "create", "--user", "ada", "--name", "x", "--expires-at", "tomorrow"],
         &["org", "plan", "acme", "golden"],
         &["member", "add", "--app", "a", "ada", "owner"],

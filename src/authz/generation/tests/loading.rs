@@ -19,6 +19,7 @@ impl Folders {
         for (path, text) in [
             ("policies/matrix.cedar", include_str!("../../../../policies/matrix.cedar")),
             ("policies/accounts.cedar", include_str!("../../../../policies/accounts.cedar")),
+            ("policies/scopes.cedar", include_str!("../../../../policies/scopes.cedar")),
             ("schema/gatepost.cedarschema", include_str!("../../../../schema/gatepost.cedarschema")),
             ("schema/routes.toml", include_str!("../../../../schema/routes.toml")),
         ] {
@@ -82,6 +83,7 @@ fn the_shipped_files_are_in_order_and_built_in() {
         [
             "built-in policies/accounts.cedar",
             "built-in policies/matrix.cedar",
+            "built-in policies/scopes.cedar",
             "built-in schema/gatepost.cedarschema",
             "built-in schema/routes.toml"
         ]
@@ -226,7 +228,7 @@ fn all_problems_are_told_at_once() {
     let problems = folders.problems();
     for file in [
         "policies/matrix.cedar:10:",
-        "policies/accounts.cedar:92:",
+        "policies/accounts.cedar:93:",
         "schema/routes.toml:25:",
         "schema/routes.toml:100:",
     ] {

@@ -78,8 +78,13 @@ pub struct Person {
 
 impl Api {
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With settings such as `("policy.policies", "…")`.
+    pub fn with(settings: &[(&'static str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = World::config(folder.path().to_owned(), &[]);
+        let config = World::config(folder.path().to_owned(), settings);
         let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_800_000_000)));
         let app = Arc::new(App::open(&config, clock.clone()).unwrap());
         let router = router(&app, Arc::clone(&app.accounts), &clock);

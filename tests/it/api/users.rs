@@ -138,6 +138,25 @@ async fn of_two_who_wait_for_one_name_the_first_to_confirm_gets_it() {
 }
 
 #[tokio::test]
+async fn an_installation_can_be_closed_to_new_accounts() {
+    let policies = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/policies")).unwrap().map(Result::unwrap) {
+        if file.path().extension().is_some_and(|extension| extension == "cedar") {
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            let open = "permit (\n  principal is Anonymous,\n  action == Action::\"SignUp\"";
+            std::fs::write(
+                policies.path().join(file.file_name()),
+                text.replace(open, &open.replace("permit", "forbid")),
+            )
+            .unwrap();
+        }
+    }
+    let api = Api::with(&[("policy.policies", policies.path().to_str().unwrap())]);
+    api.post("", "/v1/users", ada()).await.expect_error(403, "forbidden");
+    api.post("", "/v1/users/confirm", json!({"token": "x"})).await.expect_error(403, "forbidden");
+}
+
+#[tokio::test]
 async fn nobody_floods_an_address_with_sign_ups() {
     let api = Api::with_mail();
     for _ in 0..6 {

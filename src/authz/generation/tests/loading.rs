@@ -189,9 +189,15 @@ fn seeded_mistakes_are_refused_with_file_and_line() {
         ),
         (Folders::new().remove("schema/routes.toml"), "schema/routes.toml: cannot read the file"),
         (Folders::new().remove("schema/gatepost.cedarschema"), "schema: the folder has no `*.cedarschema` file"),
-        (Folders::new().remove(matrix).remove("policies/accounts.cedar"), "policies: the folder has no `*.cedar` file"),
         (
-            Folders::new().write(matrix, "// nothing\n").remove("policies/accounts.cedar"),
+            Folders::new().remove(matrix).remove("policies/accounts.cedar").remove("policies/scopes.cedar"),
+            "policies: the folder has no `*.cedar` file",
+        ),
+        (
+            Folders::new()
+                .write(matrix, "// nothing\n")
+                .remove("policies/accounts.cedar")
+                .remove("policies/scopes.cedar"),
             "policies: there is no policy",
         ),
     ] {
@@ -272,6 +278,7 @@ fn the_entities_that_gatepost_builds_must_fit() {
     // A team may have a vocabulary of its own, without any of the built entities' types.
     let folders = Folders::new()
         .remove("policies/accounts.cedar")
+        .remove("policies/scopes.cedar")
         .write("policies/matrix.cedar", "permit (principal in Shop::Group::\"staff\", action == Shop::Action::\"read\", resource);")
         .write("schema/gatepost.cedarschema", "namespace Shop { entity Group; entity Person in [Group]; entity Page; action read appliesTo { principal: Person, resource: Page }; }")
         .write("schema/routes.toml", "[[route]]\nmethod = [\"GET\"]\npath = \"/{*page}\"\naction = 'Shop::Action::\"read\"'\nresource = { type = \"Shop::Page\", id = \"{page}\" }\n");
@@ -312,7 +319,10 @@ fn an_action_comes_with_its_groups() {
 fn what_an_action_uses_of_the_context_is_what_its_policies_use() {
     let context_use =
         |folders: &Folders, action: &str| folders.load().unwrap().action_by_name(action).unwrap().1.context_use();
-    let shipped = Folders::new();
+    // By scopes every action can depend on the credential, and on nothing else.
+    assert_eq!(context_use(&Folders::new(), "View"), ContextUse::CredentialOnly);
+    let without_scopes = || Folders::new().remove("policies/scopes.cedar");
+    let shipped = without_scopes();
     for action in ["View", "SshAccess", "SetFleetTag", "LeaveApplication", "DeleteAccount"] {
         assert_eq!(context_use(&shipped, action), ContextUse::None, "{action}");
     }
@@ -322,7 +332,7 @@ fn what_an_action_uses_of_the_context_is_what_its_policies_use() {
     let mfa = "unless { context has credential && context.credential.mfa };";
     let scopes = "when { context has credential && context.credential.scopes.contains(\"x\") };";
     let by = |constraint: &str, condition: &str| {
-        Folders::new().write("policies/x.cedar", format!("forbid (principal, {constraint}, resource) {condition}"))
+        without_scopes().write("policies/x.cedar", format!("forbid (principal, {constraint}, resource) {condition}"))
     };
     for (constraint, ssh, tag, view) in [
         ("action", true, true, true),

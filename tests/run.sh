@@ -14,6 +14,7 @@ say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 # Debian's packages. Their services are not started: tests start their own, with their own configuration.
 missing=()
 [ -x /usr/sbin/nginx ] || missing+=(nginx)
+[ -x /usr/bin/oathtool ] || missing+=(oathtool)
 if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive

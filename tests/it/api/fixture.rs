@@ -1,17 +1,19 @@
 //! The management API on a fresh database, with a clock that moves a millisecond with each thing that is made: so lists,
 //! which are ordered by time of creation, have one order.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use gatepost::accounts::{Actor, NewAccount, NewApiKey};
+use gatepost::accounts::{Accounts, AccountsParts, Actor, NewAccount, NewApiKey, Outbox};
 use gatepost::api::{self, ApiState};
 use gatepost::app::App;
+use gatepost::authn::{Passwords, Vault};
 use gatepost::clock::{Clock, ManualClock};
 use gatepost::config::Config;
+use gatepost::mail::{Letters, MailError, Mailer, Message};
 use gatepost::model::{OrganizationId, Timestamp, UserId};
 use gatepost::secret::Secret;
 use serde_json::{Value, json};
@@ -19,6 +21,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::answer::Answer;
+use super::documentation;
 use crate::support::World;
 
 /// The password of everybody who has one.
@@ -30,7 +33,36 @@ pub struct Api {
     pub clock: Arc<ManualClock>,
     pub config: Config,
     router: Router,
+    mails: Mails,
     _folder: TempDir,
+}
+
+/// A mail server that keeps what it is given.
+#[derive(Clone, Default)]
+struct Mails(Arc<Mutex<Post>>);
+
+#[derive(Default)]
+struct Post {
+    accounts: Option<Arc<Accounts>>,
+    sent: Vec<[String; 3]>,
+}
+
+impl Mailer for Mails {
+    fn send(&self, message: &Message) -> Result<(), MailError> {
+        let parts = [message.to().as_str(), message.subject(), message.expose_text()].map(str::to_owned);
+        self.0.lock().unwrap().sent.push(parts);
+        Ok(())
+    }
+}
+
+fn router(app: &App, accounts: Arc<Accounts>, clock: &Arc<ManualClock>) -> Router {
+    api::router(ApiState {
+        accounts,
+        verifier: Arc::clone(&app.verifier),
+        keyring: Arc::clone(&app.keyring),
+        clock: clock.clone(),
+        trusted_proxies: Arc::default(),
+    })
 }
 
 /// Somebody with an account.
@@ -46,17 +78,53 @@ pub struct Person {
 
 impl Api {
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With settings such as `("policy.policies", "…")`.
+    pub fn with(settings: &[(&'static str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = World::config(folder.path().to_owned(), &[]);
+        let config = World::config(folder.path().to_owned(), settings);
         let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_800_000_000)));
         let app = Arc::new(App::open(&config, clock.clone()).unwrap());
-        let router = api::router(ApiState {
-            accounts: Arc::clone(&app.accounts),
-            verifier: Arc::clone(&app.verifier),
+        let router = router(&app, Arc::clone(&app.accounts), &clock);
+        Self { app, clock, config, router, mails: Mails::default(), _folder: folder }
+    }
+
+    /// One that sends mail. What it sends is read by [`letter`](Self::letter).
+    pub fn with_mail() -> Self {
+        let mut api = Self::new();
+        let (app, mailer) = (&api.app, Mails::clone(&api.mails));
+        let accounts = Accounts::new(AccountsParts {
+            store: Arc::clone(&app.store),
+            engine: Arc::clone(&app.engine),
+            coherence: Arc::clone(&app.coherence),
             keyring: Arc::clone(&app.keyring),
-            clock: clock.clone(),
+            vault: Arc::new(Vault::open(&api.config.store.key_file).unwrap()),
+            passwords: Passwords::new(1).unwrap(),
+            clock: api.clock.clone(),
+            outbox: Some(Outbox { letters: Letters::new("https://id.example.com"), mailer: Arc::new(mailer) }),
+            name: "gatepost".to_owned(),
         });
-        Self { app, clock, config, router, _folder: folder }
+        let accounts = Arc::new(accounts.unwrap());
+        api.router = router(app, Arc::clone(&accounts), &api.clock);
+        api.mails.0.lock().unwrap().accounts = Some(accounts);
+        api
+    }
+
+    /// The mails that were sent since the last time: to whom, what about, and the text.
+    pub fn letters(&self) -> Vec<[String; 3]> {
+        let accounts = self.mails.0.lock().unwrap().accounts.clone().unwrap();
+        while accounts.deliver_mail().unwrap() > 0 {}
+        std::mem::take(&mut self.mails.0.lock().unwrap().sent)
+    }
+
+    /// The token of the link in the one mail that was sent since the last time.
+    pub fn mailed_token(&self) -> String {
+        let letters = self.letters();
+        let [[_, _, text]] = letters.as_slice() else { panic!("{letters:?}") };
+        let (_, token) = text.split_once("?token=").unwrap();
+        token.split_whitespace().next().unwrap().to_owned()
     }
 
     /// Somebody with an API key and no password, whose address is `<username>@example.com`.
@@ -97,7 +165,10 @@ impl Api {
 
     /// Sends a request as it is.
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        Answer::read(self.router.clone().oneshot(request).await.unwrap()).await
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = Answer::read(self.router.clone().oneshot(request).await.unwrap()).await;
+        documentation::check(method.as_str(), &path, &answer);
+        answer
     }
 
     /// Sends a request with a credential, and a body if it is not null.

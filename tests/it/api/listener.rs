@@ -29,3 +29,23 @@ fn what_a_client_says_of_its_address_is_not_believed() {
     assert_eq!(crate::support::send(world.portal, "POST", "/v1/sessions", &headers, &body).status, 201);
     assert_eq!(world.app.store.events(EventFilter::All, None, 1).unwrap()[0].client.as_deref(), Some("127.0.0.1"));
 }
+
+#[test]
+fn what_a_trusted_proxy_says_of_the_clients_address_is_believed() {
+    let settings = [("portal.trusted_proxies", "127.0.0.0/8,10.0.0.0/8")];
+    let world = World::start_with(std::sync::Arc::new(gatepost::clock::SystemClock), &settings);
+    let body = json!({"login": "ada", "password": world.person("ada").password}).to_string();
+    for (forwarded, client) in [
+        (&["192.0.2.1"][..], Some("192.0.2.1")),
+        (&["203.0.113.9, 192.0.2.1, 10.1.2.3"], Some("192.0.2.1")),
+        (&["203.0.113.9", "192.0.2.1"], Some("192.0.2.1")),
+        (&["192.0.2.1, unknown"], None),
+        (&[], Some("127.0.0.1")),
+    ] {
+        let mut headers = vec![("Content-Type", "application/json")];
+        headers.extend(forwarded.iter().map(|value| ("X-Forwarded-For", *value)));
+        assert_eq!(crate::support::send(world.portal, "POST", "/v1/sessions", &headers, &body).status, 201);
+        let event = world.app.store.events(EventFilter::All, None, 1).unwrap().remove(0);
+        assert_eq!(event.client.as_deref(), client, "{forwarded:?}");
+    }
+}

@@ -49,14 +49,14 @@ pub(super) async fn show() -> Document {
 }
 
 fn document(subjects: Vec<Subject>) -> Value {
-    let (mut paths, mut schemas, mut tags) = (Map::new(), BTreeMap::new(), Vec::new());
+    let (mut paths, mut schemas, mut problems, mut tags) = (Map::new(), BTreeMap::new(), Map::new(), Vec::new());
     schemas.insert(Problem::name().into_owned(), json!(<Problem<'_> as utoipa::PartialSchema>::schema()));
     for Subject { name, about, operations } in subjects {
         tags.push(json!({"name": name, "description": about}));
         for mut operation in operations {
             schemas.append(&mut operation.contract.schemas.drain(..).collect());
             let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-            add(path, operation.method, described(&operation, name));
+            add(path, operation.method, described(&operation, name, &mut problems));
         }
     }
     json!({
@@ -72,6 +72,7 @@ fn document(subjects: Vec<Subject>) -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": problems,
             "securitySchemes": {
                 "session": {
                     "type": "http",
@@ -89,7 +90,7 @@ fn document(subjects: Vec<Subject>) -> Value {
     })
 }
 
-fn described(operation: &Operation, tag: &str) -> Value {
+fn described(operation: &Operation, tag: &str, problems: &mut Map<String, Value>) -> Value {
     let Operation { id, summary, about, contract, .. } = operation;
     let mut described = json!({
         "operationId": id,
@@ -97,7 +98,7 @@ fn described(operation: &Operation, tag: &str) -> Value {
         "tags": [tag],
         "security": if contract.needs_credential { json!([{"session": []}, {"api_key": []}]) } else { json!([]) },
         "parameters": path_parameters(operation.path).chain(contract.query.iter().cloned()).collect::<Vec<_>>(),
-        "responses": responses(contract),
+        "responses": responses(contract, problems),
     });
     if let Some(about) = about {
         add(&mut described, "description", json!(about));
@@ -118,7 +119,8 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
     })
 }
 
-fn responses(contract: &Contract) -> Value {
+/// The responses of an operation. Those that tell of problems are collected in `problems`: most are shared by many.
+fn responses(contract: &Contract, problems: &mut Map<String, Value>) -> Value {
     let mut responses = Map::new();
     for (status, answer) in &contract.answers {
         let status = axum::http::StatusCode::from_u16(*status).unwrap_or_default();
@@ -133,7 +135,9 @@ fn responses(contract: &Contract) -> Value {
         by_status.entry(code.status().as_u16()).or_default().push(*code);
     }
     for (status, codes) in by_status {
-        responses.insert(status.to_string(), problem(status, &codes));
+        let name = codes.iter().map(|code| code.name()).collect::<Vec<_>>().join(".");
+        responses.insert(status.to_string(), json!({"$ref": format!("#/components/responses/{name}")}));
+        problems.entry(name).or_insert_with(|| problem(status, &codes));
     }
     Value::Object(responses)
 }
@@ -200,8 +204,8 @@ mod tests {
     fn references_lead_somewhere() {
         let document = document(subjects());
         let text = document.to_string();
-        for reference in text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert!(document["components"]["schemas"][reference].is_object(), "{reference}");
+        for reference in text.split("\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(document.pointer(reference).is_some_and(Value::is_object), "{reference}");
         }
     }
 

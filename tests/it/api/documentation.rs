@@ -37,7 +37,10 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
     if operation.is_null() {
         return assert!(matches!(answer.status, 404 | 405), "{answer:?}");
     }
-    let response = &operation["responses"][answer.status.to_string()];
+    let mut response = &operation["responses"][answer.status.to_string()];
+    if let Some(reference) = response["$ref"].as_str() {
+        response = DOCUMENT.pointer(&reference[1..]).unwrap();
+    }
     assert!(response.is_object(), "{method} {template} does not document {answer:?}");
     let content = answer.header("content-type");
     let schema = &response["content"][content]["schema"];

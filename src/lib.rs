@@ -26,3 +26,5 @@ pub mod gate;
 pub mod api;
 
 pub mod app;
+
+pub mod cli;

@@ -85,7 +85,11 @@ impl Accounts {
         let mut events = Vec::with_capacity(ids.len());
         for &id in &ids {
             let key = tx.api_key(id)?.ok_or(AccountError::NotFound("api key"))?;
-            self.authorize_api_keys(&*tx, actor, key.user).map_err(hide("api key"))?;
+            // The key of an account that the actor may not see does not exist, to the letter.
+            self.authorize_api_keys(&*tx, actor, key.user).map_err(|error| match error {
+                AccountError::NotFound(_) | AccountError::Denied { .. } => AccountError::NotFound("api key"),
+                other => other,
+            })?;
             tx.delete_api_key(id)?;
             events.push(audit::event(&actor.author(), EventAction::ApiKeyRevoked, now).user(key.user).detail(id));
         }

@@ -12,6 +12,8 @@
     reason = "a test that meets what it does not expect must fail"
 )]
 
+mod api;
+mod cli;
 mod gate;
 mod layering;
 mod support;

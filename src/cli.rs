@@ -1,0 +1,122 @@
+//! The command line: arguments in, calls of the account system and the server, tables or JSON out.
+//!
+//! The only code that prints. It decides nothing: what it may do is what policies permit to the console.
+
+mod app;
+mod arguments;
+mod check;
+mod config;
+mod console;
+mod device;
+mod failure;
+mod key;
+mod lookup;
+mod member;
+mod org;
+mod output;
+mod password;
+mod serve;
+mod session;
+mod settings;
+mod user;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::settings::Settings;
+
+/// What was asked for could not be done.
+const FAILURE: u8 = 1;
+/// The command line makes no sense. The library that reads it uses the same number.
+const USAGE: u8 = 2;
+/// `gatepost check`: the request would be denied.
+const DENIED: u8 = 3;
+
+const EXAMPLES: &str = "\
+Examples:
+  gatepost serve --demo                                  try it, with a throw-away database
+  gatepost user add ada --email ada@example.com --generate-password --admin
+  gatepost check --method GET --path /applications/… --user ada
+
+Exit codes: 0 done, 1 failed, 2 wrong usage; `check` has 3 for denied.
+All configuration keys: gatepost config reference";
+
+/// The authorization sidecar for reverse proxies.
+///
+/// The commands besides `serve` work on the database of this machine, also while a server runs on it: what they change
+/// is in force there within one second.
+#[derive(Parser)]
+#[command(name = "gatepost", version, max_term_width = 100, after_help = EXAMPLES)]
+struct CommandLine {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Check(check::Check),
+    #[command(subcommand)]
+    User(user::User),
+    #[command(subcommand)]
+    Key(key::Key),
+    #[command(subcommand)]
+    Org(org::Org),
+    #[command(subcommand)]
+    App(app::App),
+    #[command(subcommand)]
+    Member(member::Member),
+    #[command(subcommand)]
+    Device(device::Device),
+    #[command(subcommand)]
+    Session(session::Session),
+    #[command(subcommand)]
+    Config(config::Config),
+}
+
+/// Does what the arguments, of which the first is the program's name, say. Gives the code to exit with.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let CommandLine { settings, command } = match CommandLine::try_parse_from(arguments) {
+        Ok(command_line) => command_line,
+        Err(error) => {
+            // Help and version go to standard output. If that is closed, there is nobody to tell.
+            let _ = error.print();
+            return error.exit_code().try_into().map_or(ExitCode::from(USAGE), |code: u8| code.into());
+        }
+    };
+    let done = match command {
+        Command::Serve(command) => command.run(&settings),
+        Command::Check(command) => command.run(&settings),
+        Command::User(command) => command.run(&settings),
+        Command::Key(command) => command.run(&settings),
+        Command::Org(command) => command.run(&settings),
+        Command::App(command) => command.run(&settings),
+        Command::Member(command) => command.run(&settings),
+        Command::Device(command) => command.run(&settings),
+        Command::Session(command) => command.run(&settings),
+        Command::Config(command) => command.run(&settings),
+    };
+    done.unwrap_or_else(|error| failure::report(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn the_exit_code_of_wrong_usage_is_that_of_the_library() {
+        let error = CommandLine::try_parse_from(["gatepost", "nonsense"]).err().unwrap();
+        assert_eq!(error.exit_code(), i32::from(USAGE));
+    }
+}

@@ -1,0 +1,204 @@
+//! `gatepost check`: why a request is allowed or denied, without sending it.
+//!
+//! Goes the way of a proxy's question, on the same routes, policies and data, and tells what each step gave.
+
+mod explanation;
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use self::explanation::{CredentialUsed, Explanation, Principal, Route, Step};
+use super::console::Console;
+use super::settings::Settings;
+use super::{DENIED, arguments, password};
+use crate::authn::{Candidate, Refused, Verified, VerifyError};
+use crate::authz::{Circumstances, Credential, Resource, Subject};
+use crate::http::host::CanonicalHost;
+use crate::http::path::CanonicalPath;
+use crate::model::{CredentialKind, User};
+use crate::secret::Digest;
+
+/// The identifier of the credential that `--user` stands for, as policies see it.
+const NO_CREDENTIAL: &str = "none";
+
+/// Explain why a request is allowed or denied
+///
+/// Nothing is sent and nothing is changed: the request is decided as a proxy's question would be, by the policies and
+/// the data of this machine. Exit code: 0 allowed, 3 denied, 1 failed, 2 wrong usage.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gatepost check --method GET --path /applications/019ab… --user olga
+  gatepost check --method POST --path /applications/019ab…/releases --token-stdin < key.txt
+  gatepost check --method GET --path /status || echo not public")]
+pub(super) struct Check {
+    /// The request's method
+    #[arg(long, value_parser = arguments::method)]
+    method: String,
+    /// The request's path, percent-encoded as it is sent
+    #[arg(long)]
+    path: String,
+    /// The request's host
+    #[arg(long, default_value = "localhost")]
+    host: String,
+    #[command(flatten)]
+    caller: CallerArguments,
+    /// The client's address [default: unknown]
+    #[arg(long, value_name = "ADDRESS", value_parser = arguments::client)]
+    client: Option<IpAddr>,
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+struct CallerArguments {
+    /// Who asks, with a new session without second factor: username or address [default: nobody in particular]
+    #[arg(long, value_name = "LOGIN")]
+    user: Option<String>,
+    /// Read the session token or API key of who asks from the first line of standard input
+    #[arg(long)]
+    token_stdin: bool,
+}
+
+/// Who asks.
+enum Caller {
+    Nobody,
+    Refused,
+    User(Box<User>),
+    Verified(Arc<Verified>),
+}
+
+impl Check {
+    pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
+        let console = Console::open(settings)?;
+        let caller = self.caller.resolve(&console)?;
+        let explanation = self.explain(&console, &caller)?;
+        console.output.either(&explanation, || explanation.text())?;
+        Ok(if explanation.is_allowed() { ExitCode::SUCCESS } else { DENIED.into() })
+    }
+
+    fn explain(&self, console: &Console, caller: &Caller) -> Result<Explanation> {
+        let mut explanation = Explanation::new(&self.method, &self.host, &self.path, self.client);
+        explanation.principal = caller.principal();
+        explanation.credential = caller.credential_used();
+        let read = (CanonicalHost::parse(self.host.as_bytes()), CanonicalPath::parse(self.path.as_bytes()));
+        let (host, path) = match read {
+            (Ok(host), Ok(path)) => (host, path),
+            (Err(error), _) => return Ok(explanation.conclude(Step::Malformed(error.to_string()))),
+            (_, Err(error)) => return Ok(explanation.conclude(Step::Malformed(error.to_string()))),
+        };
+        explanation.canonical(host.as_str(), path.as_str());
+
+        let engine = &console.app.engine;
+        let generation = engine.generation();
+        explanation.generation = generation.number();
+        let Some(found) = generation.routes().find(host.as_str(), &self.method, &path) else {
+            return Ok(explanation.conclude(Step::NoRoute));
+        };
+        let file = generation.files().iter().find(|file| file.ends_with("routes.toml"));
+        explanation.route = Some(Route::new(file.map(String::as_str).unwrap_or_default(), found.route));
+        let resource = Resource::from_parts(&found.route.resource_type, found.resource_id);
+        explanation.resource = Some((&resource).into());
+
+        let id = caller.credential_id();
+        let circumstances = Circumstances {
+            now: console.app.clock.now(),
+            client: self.client,
+            method: &self.method,
+            host: host.as_str(),
+            path: path.as_str(),
+            member: None,
+            role: None,
+        };
+        let subject = caller.subject(&id, &circumstances);
+        let store = &*console.app.store;
+        let action = &found.route.action;
+        let (decision, _) = engine.decide_in(store, &subject, action, &resource, &circumstances)?;
+        explanation.entities = engine.entities_json(store, &subject, &resource)?;
+        Ok(explanation.conclude(Step::Decided(&decision)))
+    }
+}
+
+impl CallerArguments {
+    fn resolve(&self, console: &Console) -> Result<Caller> {
+        if self.token_stdin {
+            let token = password::from_stdin("token")?;
+            let candidate = Candidate::read(token.expose()).map_err(VerifyError::from);
+            let verified =
+                candidate.and_then(|candidate| console.app.verifier.verify(candidate, console.app.clock.now()));
+            return match verified {
+                Ok((verified, _)) => Ok(Caller::Verified(verified)),
+                Err(VerifyError::Refused(Refused)) => Ok(Caller::Refused),
+                Err(error) => Err(error).context("cannot verify the token"),
+            };
+        }
+        match &self.user {
+            Some(login) => Ok(Caller::User(Box::new(console.user(login)?))),
+            None => Ok(Caller::Nobody),
+        }
+    }
+}
+
+impl Caller {
+    fn user(&self) -> Option<&User> {
+        match self {
+            Self::Nobody | Self::Refused => None,
+            Self::User(user) => Some(user),
+            Self::Verified(verified) => Some(verified.user()),
+        }
+    }
+
+    fn principal(&self) -> Principal {
+        match self.user() {
+            Some(user) => Principal::User { id: user.id, username: user.username.clone() },
+            None => Principal::Anonymous,
+        }
+    }
+
+    fn credential_used(&self) -> CredentialUsed {
+        match self {
+            Self::Nobody => CredentialUsed::None,
+            Self::Refused => CredentialUsed::Invalid,
+            Self::User(_) => CredentialUsed::Assumed { kind: CredentialKind::Session },
+            Self::Verified(verified) => CredentialUsed::Verified { kind: verified.kind(), id: verified.id() },
+        }
+    }
+
+    fn credential_id(&self) -> String {
+        match self {
+            Self::Verified(verified) => verified.id(),
+            Self::Nobody | Self::Refused | Self::User(_) => NO_CREDENTIAL.to_owned(),
+        }
+    }
+
+    fn subject<'a>(&'a self, id: &'a str, circumstances: &Circumstances<'_>) -> Subject<'a> {
+        match self {
+            Self::Nobody | Self::Refused => Subject::Anonymous,
+            Self::User(user) => Subject::User {
+                user,
+                credential: Credential {
+                    kind: CredentialKind::Session,
+                    id,
+                    digest: Digest::of(id.as_bytes()),
+                    mfa: false,
+                    scopes: &[],
+                    issued_at: circumstances.now,
+                },
+            },
+            Self::Verified(verified) => Subject::User {
+                user: verified.user(),
+                credential: Credential {
+                    kind: verified.kind(),
+                    id,
+                    digest: verified.digest(),
+                    mfa: verified.mfa(),
+                    scopes: verified.scopes(),
+                    issued_at: verified.issued_at(),
+                },
+            },
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `gatepost serve`.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::program::{Program, Server};
+use crate::support::send;
+
+/// nginx's question whether `token` may do this.
+fn ask(decision: SocketAddr, token: &str, method: &str, path: &str) -> u16 {
+    let headers = [
+        ("Authorization", &*format!("Bearer {token}")),
+        ("X-Original-Method", method),
+        ("X-Original-URI", path),
+        ("X-Original-Host", "api.example.com"),
+        ("X-Original-Proto", "https"),
+        ("X-Real-IP", "192.0.2.7"),
+    ];
+    send(decision, "GET", "/check/nginx", &headers, "").status
+}
+
+/// How long it takes until `condition` holds; it must within ten seconds.
+fn until(mut condition: impl FnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it does not happen");
+        std::thread::yield_now();
+    }
+    began.elapsed()
+}
+
+fn generation(server: &Server) -> Value {
+    send(server.decision(), "GET", "/readyz", &[], "").json()["policies"]["generation"].clone()
+}
+
+#[test]
+fn the_demonstration_prints_one_line_and_answers_by_role() {
+    let program = Program::new();
+    let server = program.serve(&["--demo"]);
+    let document = server.document();
+    assert_eq!(document["application"]["name"], json!("thermostat"));
+    let users = document["users"].as_array().unwrap();
+    let roles = [json!("administrator"), json!("developer"), json!("operator"), json!("observer"), Value::Null];
+    for ((user, role), name) in users.iter().zip(&roles).zip(["ada", "devi", "oleg", "olga", "otto"]) {
+        assert_eq!((&user["username"], &user["role"]), (&json!(name), role));
+        assert_eq!(user["email"], json!(format!("{name}@example.com")));
+        assert!(user["password"].as_str().unwrap().len() >= 16);
+    }
+    let application = document["application"]["id"].as_str().unwrap();
+    let releases = format!("/applications/{application}/releases");
+    let statuses: Vec<_> =
+        users.iter().map(|user| ask(server.decision(), user["api_key"].as_str().unwrap(), "POST", &releases)).collect();
+    assert_eq!(statuses, [200, 200, 403, 403, 403]);
+    let device = format!("/devices/{}/ssh", document["device"]["id"].as_str().unwrap());
+    let statuses: Vec<_> =
+        users.iter().map(|user| ask(server.decision(), user["api_key"].as_str().unwrap(), "POST", &device)).collect();
+    assert_eq!(statuses, [200, 200, 200, 403, 403]);
+
+    server.signal("TERM");
+    let (status, rest) = server.wait();
+    assert_eq!((status.code(), rest.as_str()), (Some(0), ""));
+    let left: Vec<_> = program.folder().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["serve.log"]);
+}
+
+#[test]
+fn what_the_command_line_changes_is_in_force_beside_a_server_within_a_second() {
+    let program = Program::with_application();
+    let server = program.serve(&[]);
+    let application = program.json(&["app", "list"])[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/applications/{application}/releases");
+    let key = program.json(&["key", "create", "--user", "devi", "--name", "k"]);
+    let (id, token) = (key["id"].as_str().unwrap(), key["key"].as_str().unwrap());
+    assert_eq!(ask(server.decision(), token, "POST", &path), 403);
+
+    program.json(&["member", "add", "--app", "thermostat", "devi", "developer"]);
+    assert!(until(|| ask(server.decision(), token, "POST", &path) == 200) < Duration::from_secs(1));
+    program.json(&["member", "remove", "--app", "thermostat", "devi"]);
+    assert!(until(|| ask(server.decision(), token, "POST", &path) == 403) < Duration::from_secs(1));
+    program.json(&["key", "revoke", id]);
+    assert!(until(|| ask(server.decision(), token, "POST", &path) == 401) < Duration::from_secs(1));
+
+    let session = program.json(&["session", "issue", "--user", "ada"])["token"].as_str().unwrap().to_owned();
+    assert_eq!(ask(server.decision(), &session, "POST", &path), 200);
+    program.json(&["session", "end-all", "--user", "ada"]);
+    assert!(until(|| ask(server.decision(), &session, "POST", &path) == 401) < Duration::from_secs(1));
+}
+
+#[test]
+fn a_hangup_loads_good_policies_and_keeps_the_last_good_ones() {
+    let program = Program::new();
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let folder = program.folder().join("policies");
+    fs::create_dir(&folder).unwrap();
+    for name in ["accounts.cedar", "matrix.cedar"] {
+        fs::copy(source.join(name), folder.join(name)).unwrap();
+    }
+    let server = program.serve(&["--demo", "--policies", "policies"]);
+    let document = server.document();
+    let devi = document["users"][1]["api_key"].as_str().unwrap();
+    let path = format!("/applications/{}/releases", document["application"]["id"].as_str().unwrap());
+    assert_eq!(ask(server.decision(), devi, "POST", &path), 200);
+
+    let freeze = "@id(\"freeze\") forbid (principal, action == Action::\"Push\", resource);\n";
+    fs::write(folder.join("freeze.cedar"), freeze).unwrap();
+    server.signal("HUP");
+    until(|| generation(&server) == 2);
+    assert_eq!(ask(server.decision(), devi, "POST", &path), 403);
+
+    fs::write(folder.join("freeze.cedar"), "permit (").unwrap();
+    server.signal("HUP");
+    let failed = |server: &Server| {
+        !send(server.decision(), "GET", "/readyz", &[], "").json()["policies"]["last_reload_error"].is_null()
+    };
+    until(|| failed(&server));
+    assert_eq!(generation(&server), 2);
+    assert_eq!(ask(server.decision(), devi, "POST", &path), 403);
+
+    server.signal("INT");
+    assert_eq!(server.wait().0.code(), Some(0));
+}
+
+#[test]
+fn bad_policies_and_taken_addresses_stop_the_start() {
+    let program = Program::new();
+    let folder = program.folder().join("policies");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("bad.cedar"), "permit (").unwrap();
+    let error = program.failure(&["serve", "--demo"]);
+    assert!(error.contains("policies/bad.cedar:1:"), "{error}");
+    fs::remove_dir_all(&folder).unwrap();
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let error = program.failure(&["serve", "--demo", "--listen", &address, "--portal-listen", "127.0.0.1:0"]);
+    assert!(error.contains(&address) && error.contains("help: "), "{error}");
+    assert!(program.failure(&["serve", "--listen", "nonsense"]).contains("--listen: expected an address"));
+}
+
+/// What a shell gives to curl.
+fn arguments_of_curl(command: &str) -> Vec<String> {
+    let script = format!("curl() {{ printf '%s\\n' \"$@\"; }}\n{command}");
+    let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_demonstration_for_people_has_lines_to_paste_into_a_shell() {
+    let program = Program::new();
+    let server = program.start(&["--demo"], "/v1/whoami");
+    let commands: Vec<_> = server.printed.lines().filter(|line| line.starts_with("curl ")).collect();
+    assert_eq!(commands.len(), 5, "{}", server.printed);
+    for (command, expected) in commands.iter().zip([200, 403, 401, 201, 200]) {
+        let arguments = arguments_of_curl(command);
+        let after = |option: &'static str| {
+            let pairs = arguments.iter().zip(arguments.iter().skip(1));
+            pairs.filter(move |(argument, _)| *argument == option).map(|(_, value)| value.as_str())
+        };
+        let url = arguments.iter().find_map(|argument| argument.strip_prefix("http://")).unwrap();
+        let (address, path) = url.split_once('/').unwrap();
+        let headers: Vec<_> = after("-H").map(|header| header.split_once(": ").unwrap()).collect();
+        let body = after("-d").next();
+        let method = if body.is_some() { "POST" } else { "GET" };
+        let reply = send(address.parse().unwrap(), method, &format!("/{path}"), &headers, body.unwrap_or_default());
+        assert_eq!(reply.status, expected, "{command}");
+    }
+}

@@ -19,9 +19,11 @@ use criterion::Criterion;
 fn main() -> anyhow::Result<()> {
     let world = world::World::new()?;
     let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(800))
-        .sample_size(50)
+        .warm_up_time(Duration::from_millis(150))
+        .measurement_time(Duration::from_millis(600))
+        .sample_size(40)
+        // A hundred thousand, the default, take longer than the measurement.
+        .nresamples(10_000)
         .configure_from_args();
     way::bench(&mut criterion, &world)?;
     parts::bench(&mut criterion, &world)?;

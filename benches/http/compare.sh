@@ -198,10 +198,16 @@ measure() {
 
 # ------------------------------------------------------------------------------------------------------- the results
 
-# median FILE COLUMN [HUNDREDTHS]
+# median FILE COLUMN [HUNDREDTHS]: of numbers; `-` where there are none.
 median() {
-    awk -v column="$2" '{ print $column }' "$1" | sort -g |
-        awk -v part="${3:-50}" '{ value[NR] = $1 } END { at = int((NR - 1) * part / 100 + 0.5) + 1; print value[at] }'
+    awk -v column="$2" '{ print $column }' "$1" | sort -g | awk -v part="${3:-50}" '
+        { value[NR] = $1 }
+        END {
+            at = 1 + (NR - 1) * part / 100
+            low = int(at)
+            high = low < NR ? low + 1 : low
+            print value[1] == "-" ? "-" : value[low] + (at - low) * (value[high] - value[low])
+        }'
 }
 
 report() {
@@ -218,6 +224,10 @@ report() {
     printf '%-20s %12.3f (%.3f to %.3f); CPU per request %.2f times; p99 %s times; %s log records dropped\n' \
         "gatepost / nginx" "$(median "$file" 1)" "$(median "$file" 1 25)" "$(median "$file" 1 75)" \
         "$(median "$file" 2)" "$(median "$file" 3)" "$dropped"
+    if [ "$(awk -v busy="$(median "$work/$transport-nginx.txt" 3)" 'BEGIN { print busy < 0.9 }')" = 1 ]; then
+        echo "note: nginx had less than nine tenths of a core, so other programs were running or the load was too slow:" \
+            "only the processor time per request tells anything"
+    fi
     json="$json{\"bench\":\"http/compare\",\"transport\":\"$transport\",\"rounds\":$ROUNDS,\"seconds\":$DURATION"
     json="$json,\"connections\":$CONNECTIONS,\"server_cpus\":\"$SERVER_CPUS\",\"load_cpus\":\"$LOAD_CPUS\""
     for server in nginx gatepost; do

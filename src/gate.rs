@@ -6,6 +6,7 @@
 mod answer;
 mod check;
 pub mod dialect;
+mod framing;
 pub mod presented;
 mod respond;
 mod service;

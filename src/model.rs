@@ -8,20 +8,27 @@ mod change;
 mod credential;
 mod event;
 mod id;
+mod link;
 mod listen;
+mod mail;
 mod name;
 mod role;
+mod throttle;
 mod time;
 
 pub use account::{NewUser, Organization, Plan, User};
 pub use application::{Application, ApplicationType, Device, Membership};
 pub use change::{Change, ChangeSeq};
-pub use credential::{ApiKey, CredentialKind, SigningKey};
+pub use credential::{ApiKey, CredentialKind, SigningKey, Totp};
 pub use event::{Event, EventAction};
 pub use id::{
-    ApiKeyId, ApplicationId, DecisionId, DeviceId, EventId, IdError, OrganizationId, SessionId, SigningKeyId, UserId,
+    ApiKeyId, ApplicationId, DecisionId, DeviceId, EventId, IdError, MailId, OrganizationId, SessionId, SigningKeyId,
+    UserId,
 };
+pub use link::{PasswordReset, SignUp};
 pub use listen::{ListenAddress, ListenAddressError};
+pub use mail::QueuedMail;
 pub use name::{Email, Name, NameError, Username};
 pub use role::{Role, RoleError};
+pub use throttle::Throttle;
 pub use time::Timestamp;

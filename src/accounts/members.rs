@@ -18,7 +18,7 @@ impl Accounts {
     /// The members of an application.
     pub fn members(&self, actor: &Actor, application: ApplicationId) -> Result<Vec<Member>> {
         self.visible_application(&*self.store, actor, application)?;
-        let members = self.store.members(application)?;
+        let members = self.store.members(application, None, u32::MAX)?;
         Ok(members.into_iter().map(|(user, membership)| Member { user, membership }).collect())
     }
 

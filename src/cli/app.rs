@@ -117,7 +117,8 @@ impl Create {
         let created =
             console.accounts().create_application(&console.actor, organization, owner, &name, application_type);
         let application = created.with_context(|| format!("cannot create the application `{name}`"))?;
-        console.output.one(&ApplicationRow::from(application))
+        let seen_by_owner = SeenApplication { application, role: Some(Role::Administrator), shared: false };
+        console.output.one(&SeenRow::from(seen_by_owner))
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) struct Create {
     /// Username or address
     #[arg(long, value_name = "LOGIN")]
     user: String,
-    /// Name
+    /// What it is called
     #[arg(long)]
     name: String,
     /// What it is for

@@ -85,7 +85,7 @@ impl Member {
 
 #[derive(Serialize)]
 struct MemberRow {
-    user_id: UserId,
+    id: UserId,
     username: Username,
     email: Email,
     role: Role,
@@ -93,14 +93,14 @@ struct MemberRow {
 }
 
 impl Shown for MemberRow {
-    const COLUMNS: &'static [&'static str] = &["user_id", "username", "email", "role", "created_at"];
+    const COLUMNS: &'static [&'static str] = &["id", "username", "email", "role", "created_at"];
 }
 
 impl From<accounts::Member> for MemberRow {
     fn from(member: accounts::Member) -> Self {
         let accounts::Member { user, membership } = member;
         Self {
-            user_id: user.id,
+            id: user.id,
             username: user.username,
             email: user.email,
             role: membership.role,

@@ -2,12 +2,13 @@
 
 mod demo;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
-use std::process::ExitCode;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -27,9 +28,9 @@ use crate::telemetry::log;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  gatepost serve                                         with the database in ./gatepost-data
+  gatepost serve           with the database in ./gatepost-data
+  gatepost serve --demo    with a throw-away database, and curl lines to try
   gatepost serve --listen unix:/run/gatepost/decision.sock
-  gatepost serve --demo                                  with a throw-away database, and curl lines to try
   gatepost serve --demo --listen 127.0.0.1:0 --portal-listen 127.0.0.1:0 --output json")]
 pub(super) struct Serve {
     /// Where proxies ask [default: 127.0.0.1:7180]
@@ -141,8 +142,8 @@ fn url(address: &ListenAddress) -> String {
             let mut address = *address;
             if address.ip().is_unspecified() {
                 address.set_ip(match address.ip() {
-                    std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-                    std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+                    IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                    IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
                 });
             }
             format!("http://{address}")

@@ -1,5 +1,6 @@
 //! From a proxy's headers to an answer, each step once and in order.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +84,12 @@ impl Gate {
         self.conclude(dialect, Answer::Unavailable { cause: cause.to_owned() }, Trail::default(), began)
     }
 
+    /// The response to a question that did not come in the way that a proxy asks.
+    pub(super) fn malformed(&self, dialect: Dialect, cause: impl Display) -> Response {
+        let began = self.clock.now();
+        self.conclude(dialect, Answer::Malformed { cause: cause.to_string() }, Trail::default(), began)
+    }
+
     fn answer_with(&self, dialect: Dialect, headers: &HeaderMap, store: Store) -> Result<Response, NeedsStore> {
         let began = self.clock.now();
         let mut trail = Trail::default();
@@ -98,7 +105,7 @@ impl Gate {
         now: Timestamp,
         trail: &mut Trail<'a>,
     ) -> Result<Answer, NeedsStore> {
-        let malformed = |cause: &dyn std::fmt::Display| Ok(Answer::Malformed { cause: cause.to_string() });
+        let malformed = |cause: &dyn Display| Ok(Answer::Malformed { cause: cause.to_string() });
         let asked = match dialect.read(headers) {
             Ok(asked) => trail.asked.insert(asked),
             Err(error) => return malformed(&error),

@@ -16,6 +16,7 @@ use hyper::{HeaderMap, Method, Request, StatusCode, http};
 
 use super::check::Gate;
 use super::dialect::Dialect;
+use super::framing;
 use super::respond::Response;
 
 /// Whether peers and process are as they must be: given by the composition root.
@@ -91,8 +92,11 @@ impl hyper::service::Service<Request<Incoming>> for DecisionService {
         match path.strip_prefix("/check/").map(Dialect::from_name) {
             Some(Some(dialect)) => {
                 // The body, if one was announced, is not waited for.
-                let headers = request.into_parts().0.headers;
-                let check = self.clone().check(dialect, headers);
+                let head = request.into_parts().0;
+                if let Err(cause) = framing::check(&head) {
+                    return Box::pin(std::future::ready(Ok(self.gate.malformed(dialect, cause))));
+                }
+                let check = self.clone().check(dialect, head.headers);
                 Box::pin(async move { Ok(check.await) })
             }
             _ => Box::pin(std::future::ready(Ok(self.probe(request.method(), path)))),

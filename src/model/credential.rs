@@ -62,3 +62,18 @@ pub struct SigningKey {
     /// When it was created; the newest signs.
     pub created_at: Timestamp,
 }
+
+/// A user's second factor: an authenticator's secret (RFC 6238).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Totp {
+    /// Whose it is; a user has one at most.
+    pub user: UserId,
+    /// The secret, encrypted under the key file.
+    pub secret: Sealed,
+    /// Since when log-in asks for its codes. Until it is enabled it is being paired and protects nothing.
+    pub enabled_at: Option<Timestamp>,
+    /// The time step (RFC 6238, section 4.2) of the last code that was accepted: only codes of later steps are.
+    pub last_step: i64,
+    /// When the secret was made.
+    pub created_at: Timestamp,
+}

@@ -75,6 +75,30 @@ pub enum EventAction {
     DeviceRemoved,
     /// A new signing key was made.
     SigningKeyRotated,
+    /// Somebody has signed up for an account.
+    SignedUp,
+    /// The link that was mailed to an account's address was followed.
+    EmailVerified,
+    /// A link to reset a password was mailed.
+    PasswordResetRequested,
+    /// A password was replaced by a mailed link.
+    PasswordReset,
+    /// A password was set or changed by its owner, or on the console.
+    PasswordChanged,
+    /// Two-factor authentication was enabled.
+    TotpEnabled,
+    /// Two-factor authentication was disabled.
+    TotpDisabled,
+    /// New recovery codes took the place of the old ones.
+    RecoveryCodesReplaced,
+    /// A recovery code was used up.
+    RecoveryCodeUsed,
+    /// All that is held about a user was exported.
+    AccountExported,
+    /// A user was made an administrator of the installation, or is one no longer.
+    InstallationAdministratorSet,
+    /// All secrets were encrypted under a new key file.
+    KeyFileRotated,
 }
 
 impl EventAction {
@@ -101,6 +125,18 @@ impl EventAction {
             Self::DeviceAdded => "device_added",
             Self::DeviceRemoved => "device_removed",
             Self::SigningKeyRotated => "signing_key_rotated",
+            Self::SignedUp => "signed_up",
+            Self::EmailVerified => "email_verified",
+            Self::PasswordResetRequested => "password_reset_requested",
+            Self::PasswordReset => "password_reset",
+            Self::PasswordChanged => "password_changed",
+            Self::TotpEnabled => "totp_enabled",
+            Self::TotpDisabled => "totp_disabled",
+            Self::RecoveryCodesReplaced => "recovery_codes_replaced",
+            Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::AccountExported => "account_exported",
+            Self::InstallationAdministratorSet => "installation_administrator_set",
+            Self::KeyFileRotated => "key_file_rotated",
         }
     }
 }

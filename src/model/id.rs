@@ -103,6 +103,10 @@ id!(
     EventId
 );
 id!(
+    /// A queued mail's identifier.
+    MailId
+);
+id!(
     /// A decision's identifier: what a denied caller can quote and an operator can look up.
     DecisionId
 );

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The steps, in order; the first makes version 1.
-const STEPS: &[&str] = &[include_str!("migrations/0001_accounts.sql")];
+const STEPS: &[&str] = &[include_str!("migrations/0001_accounts.sql"), include_str!("migrations/0002_sign_in.sql")];
 
 /// Brings the database to the newest version, all of it or nothing.
 ///
@@ -77,8 +77,21 @@ mod tests {
         migrate(&mut connection).unwrap();
         connection.execute("INSERT INTO schema_version (version) VALUES (99)", []).unwrap();
         let refused = migrate(&mut connection).unwrap_err();
-        assert!(matches!(refused, StoreError::TooNew { found: 99, known: 1 }), "{refused}");
+        assert!(matches!(refused, StoreError::TooNew { found: 99, known: 2 }), "{refused}");
         assert_eq!(version(&connection).unwrap(), 99);
+    }
+
+    #[test]
+    fn a_database_of_the_first_version_keeps_what_it_holds() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        apply(&mut connection, &STEPS[..1]).unwrap();
+        let event =
+            "INSERT INTO events (id, at, credential_kind, action) VALUES (zeroblob(16), 1, 'console', 'plan_set')";
+        connection.execute(event, []).unwrap();
+        migrate(&mut connection).unwrap();
+        let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT COUNT(*) FROM events"), 1);
+        assert_eq!(count("SELECT COUNT(*) FROM totps"), 0);
     }
 
     #[test]

@@ -1,3 +1,8 @@
 //! The decision listener, asked directly.
 
-mod matrix;
+mod caches;
+mod cases;
+mod credentials;
+pub mod matrix;
+mod peers;
+mod policies;

@@ -16,4 +16,6 @@ mod api;
 mod cli;
 mod gate;
 mod layering;
+mod proxies;
+mod store;
 mod support;

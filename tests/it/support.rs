@@ -1,8 +1,19 @@
-//! What tests are built from: a running Gatepost with known people in it, and a client that sends exactly what it is
-//! told to.
+//! What tests are built from: a running Gatepost with known people in it, the application and the proxies around it,
+//! and a client that sends exactly what it is told to.
 
+pub mod caddy;
 pub mod http;
+pub mod nginx;
+pub mod program;
+pub mod relay;
+pub mod traefik;
+pub mod until;
+pub mod upstream;
 pub mod world;
 
-pub use http::{Reply, send};
+pub use http::{Address, Connection, Reply, send};
+pub use program::Program;
+pub use relay::Relay;
+pub use until::until;
+pub use upstream::{Received, Upstream};
 pub use world::{Person, World};

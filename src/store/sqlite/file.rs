@@ -18,7 +18,7 @@ const MMAP_BYTES: i64 = 256 << 20;
 /// How large the log is left after a checkpoint.
 const LOG_BYTES: i64 = 64 << 20;
 /// More than there are different statements.
-const STATEMENTS: usize = 128;
+const STATEMENTS: usize = 256;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

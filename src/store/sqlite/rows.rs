@@ -4,7 +4,10 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, ErrorCode, Params, Row};
 
 use super::values::{Flag, TextList};
-use crate::model::{ApiKey, Application, Device, Membership, Organization, SigningKey, User};
+use crate::model::{
+    ApiKey, Application, Device, Membership, Organization, PasswordReset, QueuedMail, SignUp, SigningKey, Throttle,
+    Totp, User,
+};
 use crate::store::{StoreError, StoredEvent};
 
 /// The columns of one row, taken one after the other.
@@ -110,8 +113,40 @@ macro_rules! api_key_columns {
     };
 }
 
+macro_rules! totp_columns {
+    () => {
+        "user_id, secret, enabled_at, last_step, created_at"
+    };
+}
+
+macro_rules! sign_up_columns {
+    () => {
+        "digest, username, email, password_hash, created_at, expires_at"
+    };
+}
+
+macro_rules! password_reset_columns {
+    () => {
+        "digest, user_id, created_at, expires_at"
+    };
+}
+
+macro_rules! mail_columns {
+    () => {
+        "id, sealed, attempts, next_attempt_at, created_at"
+    };
+}
+
+macro_rules! event_columns {
+    () => {
+        "seq, id, at, actor, credential_kind, credential_id, client, action, user_id, application_id, organization_id, \
+         detail"
+    };
+}
+
 pub(super) use {
-    api_key_columns, application_columns, device_columns, membership_columns, organization_columns, user_columns,
+    api_key_columns, application_columns, device_columns, event_columns, mail_columns, membership_columns,
+    organization_columns, password_reset_columns, sign_up_columns, totp_columns, user_columns,
 };
 
 pub(super) fn user(columns: &mut Columns<'_>) -> Result<User, StoreError> {
@@ -183,8 +218,58 @@ pub(super) fn signing_key(columns: &mut Columns<'_>) -> Result<SigningKey, Store
     })
 }
 
+pub(super) fn totp(columns: &mut Columns<'_>) -> Result<Totp, StoreError> {
+    Ok(Totp {
+        user: columns.take()?,
+        secret: columns.take()?,
+        enabled_at: columns.take()?,
+        last_step: columns.take()?,
+        created_at: columns.take()?,
+    })
+}
+
+pub(super) fn sign_up(columns: &mut Columns<'_>) -> Result<SignUp, StoreError> {
+    Ok(SignUp {
+        digest: columns.take()?,
+        username: columns.take()?,
+        email: columns.take()?,
+        password_hash: columns.take()?,
+        created_at: columns.take()?,
+        expires_at: columns.take()?,
+    })
+}
+
+pub(super) fn password_reset(columns: &mut Columns<'_>) -> Result<PasswordReset, StoreError> {
+    Ok(PasswordReset {
+        digest: columns.take()?,
+        user: columns.take()?,
+        created_at: columns.take()?,
+        expires_at: columns.take()?,
+    })
+}
+
+pub(super) fn throttle(columns: &mut Columns<'_>) -> Result<Throttle, StoreError> {
+    Ok(Throttle {
+        key: columns.take()?,
+        failures: columns.take()?,
+        last_failure_at: columns.take()?,
+        trusted: columns.take::<Flag>()?.0,
+    })
+}
+
+pub(super) fn mail(columns: &mut Columns<'_>) -> Result<QueuedMail, StoreError> {
+    Ok(QueuedMail {
+        id: columns.take()?,
+        sealed: columns.take()?,
+        attempts: columns.take()?,
+        next_attempt_at: columns.take()?,
+        created_at: columns.take()?,
+    })
+}
+
 pub(super) fn event(columns: &mut Columns<'_>) -> Result<StoredEvent, StoreError> {
     Ok(StoredEvent {
+        seq: columns.take()?,
         id: columns.take()?,
         at: columns.take()?,
         actor: columns.take()?,

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use super::SqliteStore;
 use crate::model::{
     ApiKey, ApiKeyId, Application, ApplicationId, ApplicationType, Change, Device, DeviceId, Email, Event, EventAction,
-    EventId, Membership, Name, NewUser, Organization, OrganizationId, Plan, Role, SigningKey, SigningKeyId, Timestamp,
-    User, UserId, Username,
+    EventId, MailId, Membership, Name, NewUser, Organization, OrganizationId, PasswordReset, Plan, QueuedMail, Role,
+    SignUp, SigningKey, SigningKeyId, Throttle, Timestamp, Totp, User, UserId, Username,
 };
 use crate::secret::{Digest, PasswordHash, Sealed};
 use crate::store::{Store, StoreError, Transaction};
@@ -65,6 +65,27 @@ impl Sample {
         assert!(matches!(refusal, StoreError::Exists(_) | StoreError::Missing(_)), "{refusal:?}");
         transaction.commit().unwrap_err();
         refusal.to_string()
+    }
+
+    /// How many of twenty threads succeed when all take the same step at once, half of them through a store of their own
+    /// on the same file, as another process would.
+    pub(super) fn winners(&self, step: impl Fn(&mut dyn Transaction) -> Result<bool, StoreError> + Sync) -> usize {
+        let other = SqliteStore::open(&self.path()).unwrap();
+        let together = std::sync::Barrier::new(20);
+        let attempt = |store: &SqliteStore| {
+            together.wait();
+            let mut transaction = store.begin().unwrap();
+            let won = step(&mut *transaction).unwrap();
+            if won {
+                transaction.commit().unwrap();
+            }
+            won
+        };
+        std::thread::scope(|scope| {
+            let stores = [&self.store, &other].into_iter().cycle().take(20);
+            let threads: Vec<_> = stores.map(|store| scope.spawn(|| attempt(store))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).filter(|won| *won).count()
+        })
     }
 }
 
@@ -145,6 +166,52 @@ pub(super) fn signing_key(n: u8, created_at: Timestamp) -> SigningKey {
         private: Sealed::from_bytes(vec![n; 60]),
         public: [n; 32],
         created_at,
+    }
+}
+
+/// A second factor that is being paired.
+pub(super) fn totp(user: u8) -> Totp {
+    Totp {
+        user: UserId::from_bytes([user; 16]),
+        secret: Sealed::from_bytes(vec![user; 60]),
+        enabled_at: None,
+        last_step: 0,
+        created_at: NOW,
+    }
+}
+
+/// A sign-up for the name and the address of user `n`.
+pub(super) fn sign_up(n: u8) -> SignUp {
+    SignUp {
+        digest: Digest::of(&[n]),
+        username: user(n).user.username,
+        email: user(n).user.email,
+        password_hash: PasswordHash::new(format!("$argon2id${n}")),
+        created_at: NOW,
+        expires_at: Timestamp::from_secs(1_764_003_600),
+    }
+}
+
+pub(super) fn password_reset(n: u8, user: u8) -> PasswordReset {
+    PasswordReset {
+        digest: Digest::of(&[n]),
+        user: UserId::from_bytes([user; 16]),
+        created_at: NOW,
+        expires_at: Timestamp::from_secs(1_764_003_600),
+    }
+}
+
+pub(super) fn throttle(n: u8) -> Throttle {
+    Throttle { key: Digest::of(&[n]), failures: u32::from(n), last_failure_at: NOW, trusted: false }
+}
+
+pub(super) fn mail(n: u8, next_attempt_at: Timestamp) -> QueuedMail {
+    QueuedMail {
+        id: MailId::from_bytes([n; 16]),
+        sealed: Sealed::from_bytes(vec![n; 400]),
+        attempts: 0,
+        next_attempt_at,
+        created_at: NOW,
     }
 }
 

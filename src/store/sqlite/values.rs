@@ -4,8 +4,8 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 
 use crate::model::{
-    ApiKeyId, ApplicationId, ApplicationType, DeviceId, Email, EventId, Name, OrganizationId, Plan, Role, SigningKeyId,
-    Timestamp, UserId, Username,
+    ApiKeyId, ApplicationId, ApplicationType, DeviceId, Email, EventId, MailId, Name, OrganizationId, Plan, Role,
+    SigningKeyId, Timestamp, UserId, Username,
 };
 use crate::secret::{Digest, PasswordHash, Sealed};
 
@@ -31,7 +31,7 @@ macro_rules! bytes {
     )*};
 }
 
-bytes!(UserId, OrganizationId, ApplicationId, DeviceId, ApiKeyId, SigningKeyId, EventId, Digest, Sealed);
+bytes!(UserId, OrganizationId, ApplicationId, DeviceId, ApiKeyId, SigningKeyId, EventId, MailId, Digest, Sealed);
 
 /// Types that are texts, with how each is read.
 macro_rules! texts {

@@ -1,5 +1,6 @@
 //! The management API on its listener.
 
+use gatepost::store::EventFilter;
 use serde_json::json;
 
 use crate::support::World;
@@ -11,7 +12,7 @@ fn a_served_request_is_answered_and_its_client_is_recorded() {
     let body = json!({"login": "ada", "password": ada.password}).to_string();
     let reply = world.api("POST", "/v1/sessions", None, &body);
     assert_eq!(reply.status, 201);
-    let event = world.app.store.events(0, 1).unwrap().remove(0);
+    let event = world.app.store.events(EventFilter::All, None, 1).unwrap().remove(0);
     assert_eq!((event.action.as_str(), event.actor), ("session_created", Some(ada.id)));
     assert_eq!(event.client.as_deref(), Some("127.0.0.1"));
     let token = reply.json()["token"].as_str().unwrap().to_owned();
@@ -26,5 +27,5 @@ fn what_a_client_says_of_its_address_is_not_believed() {
     let headers = [("X-Forwarded-For", "192.0.2.1"), ("X-Real-IP", "192.0.2.1"), ("Content-Type", "application/json")];
     let body = json!({"login": "ada", "password": world.person("ada").password}).to_string();
     assert_eq!(crate::support::send(world.portal, "POST", "/v1/sessions", &headers, &body).status, 201);
-    assert_eq!(world.app.store.events(0, 1).unwrap()[0].client.as_deref(), Some("127.0.0.1"));
+    assert_eq!(world.app.store.events(EventFilter::All, None, 1).unwrap()[0].client.as_deref(), Some("127.0.0.1"));
 }

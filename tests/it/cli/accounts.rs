@@ -166,7 +166,7 @@ fn members_hold_the_roles_that_plan_and_type_have() {
     let refused = program.failure(&add("olga", "observer"));
     assert!(refused.contains("help: a role other than `developer` needs"), "{refused}");
     let devi = program.json(&add("devi", "developer"));
-    assert_eq!(members(&devi), ["created_at", "email", "role", "user_id", "username"]);
+    assert_eq!(members(&devi), ["created_at", "email", "id", "role", "username"]);
 
     program.json(&["org", "plan", "acme", "paid"]);
     program.json(&add("olga@example.com", "observer"));

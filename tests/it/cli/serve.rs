@@ -165,7 +165,8 @@ fn the_demonstration_for_people_has_lines_to_paste_into_a_shell() {
         let headers: Vec<_> = after("-H").map(|header| header.split_once(": ").unwrap()).collect();
         let body = after("-d").next();
         let method = if body.is_some() { "POST" } else { "GET" };
-        let reply = send(address.parse().unwrap(), method, &format!("/{path}"), &headers, body.unwrap_or_default());
+        let address: std::net::SocketAddr = address.parse().unwrap();
+        let reply = send(address, method, &format!("/{path}"), &headers, body.unwrap_or_default());
         assert_eq!(reply.status, expected, "{command}");
     }
 }

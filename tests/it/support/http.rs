@@ -1,8 +1,36 @@
 //! A client that sends the bytes it is given, for requests that no well-behaved client would make.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(&'static Path),
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// How long a server may be silent.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A response.
 #[derive(Debug, Clone)]
@@ -28,22 +56,38 @@ impl Reply {
     }
 }
 
+/// Either kind of stream.
+trait Stream: Read + Write + Send {}
+impl<S: Read + Write + Send> Stream for S {}
+
 /// A connection that is kept open between requests.
 pub struct Connection {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
 }
 
 impl Connection {
-    pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
+    pub fn open(address: impl Into<Address>) -> Self {
+        match address.into() {
+            Address::Tcp(address) => Self::over(TcpStream::connect(address).expect("the server listens")),
+            Address::Unix(path) => {
+                let stream = UnixStream::connect(path).expect("the server listens");
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                Self { stream: BufReader::new(Box::new(stream)) }
+            }
+        }
+    }
+
+    /// A connection that was opened in a way of its own.
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self { stream: BufReader::new(stream) }
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { stream: BufReader::new(Box::new(stream)) }
     }
 
     /// Sends `request` as it is and reads one response; nothing if the server closed the connection instead.
     pub fn try_send(&mut self, request: &[u8]) -> Option<Reply> {
-        self.stream.get_mut().write_all(request).ok()?;
+        // A server may refuse a request before it was sent in full, so a failure here does not mean that it is silent.
+        let _: io::Result<()> = self.stream.get_mut().write_all(request);
         let is_head = request.starts_with(b"HEAD ");
         let mut line = String::new();
         if self.stream.read_line(&mut line).ok()? == 0 {
@@ -97,6 +141,11 @@ impl Connection {
         }
     }
 
+    /// Whether the server closes the connection without saying anything more.
+    pub fn is_closed(&mut self) -> bool {
+        matches!(self.stream.fill_buf(), Ok([]) | Err(_))
+    }
+
     /// Sends a request that must be answered.
     pub fn send(&mut self, request: &[u8]) -> Reply {
         self.try_send(request).unwrap_or_else(|| panic!("no answer to {:?}", String::from_utf8_lossy(request)))
@@ -121,6 +170,6 @@ pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &str)
 }
 
 /// One request on a connection of its own.
-pub fn send(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+pub fn send(address: impl Into<Address>, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Reply {
     Connection::open(address).send(&request(method, target, headers, body))
 }

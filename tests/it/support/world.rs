@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use gatepost::accounts::{Actor, NewAccount, NewApiKey};
 use gatepost::app::{App, Bound};
@@ -16,7 +17,8 @@ use gatepost::secret::Secret;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use super::http::{Reply, send};
+use super::http::{Address, Reply, send};
+use super::until;
 
 /// Somebody with every kind of credential.
 #[derive(Debug, Clone)]
@@ -32,7 +34,7 @@ pub struct Person {
 /// A running Gatepost. It stops when this is dropped.
 pub struct World {
     pub app: Arc<App>,
-    pub decision: SocketAddr,
+    pub decision: Address,
     pub portal: SocketAddr,
     pub folder: TempDir,
     pub organization: OrganizationId,
@@ -60,12 +62,26 @@ impl World {
 
     /// By `clock`, with settings such as `("cache.decisions", "0")`.
     pub fn start_with(clock: Arc<dyn Clock>, settings: &[(&'static str, &str)]) -> Self {
+        Self::start_seeded(clock, settings, true)
+    }
+
+    /// With people who have no passwords: hashing them takes most of the time that a start takes.
+    pub fn without_passwords(settings: &[(&'static str, &str)]) -> Self {
+        Self::start_seeded(Arc::new(SystemClock), settings, false)
+    }
+
+    fn start_seeded(clock: Arc<dyn Clock>, settings: &[(&'static str, &str)], passwords: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = Self::config(folder.path().to_owned(), settings);
         let app = Arc::new(App::open(&config, clock).unwrap());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let bound = runtime.block_on(Bound::bind(Arc::clone(&app), &config)).unwrap();
-        let (decision, portal) = (tcp(bound.decision_address()), tcp(bound.portal_address()));
+        let decision = match bound.decision_address() {
+            ListenAddress::Tcp(address) => Address::Tcp(*address),
+            // As long as the process: a test has few of them.
+            ListenAddress::Unix(path) => Address::Unix(Box::leak(path.clone().into_boxed_path())),
+        };
+        let portal = tcp(bound.portal_address());
         let (stop, stopped) = oneshot::channel::<()>();
         let server = std::thread::spawn(move || {
             runtime.block_on(bound.serve(async {
@@ -84,7 +100,7 @@ impl World {
             stop: Some(stop),
             server: Some(server),
         };
-        world.seed();
+        world.seed(passwords);
         world
     }
 
@@ -106,15 +122,16 @@ impl World {
         Config::load(LoadOptions { flags, ..LoadOptions::default() }).unwrap().0
     }
 
-    fn seed(&mut self) {
+    fn seed(&mut self, passwords: bool) {
         let (accounts, console) = (&self.app.accounts, Actor::console());
         for (username, role) in PEOPLE {
             let password = format!("{username} has a long password");
             let email = format!("{username}@example.com");
+            let secret = Secret::new(password.clone());
             let new = NewAccount {
                 username,
                 email: &email,
-                password: Some(&Secret::new(password.clone())),
+                password: passwords.then_some(&secret),
                 installation_administrator: false,
             };
             let user = accounts.add_user(&console, &new).unwrap();
@@ -155,6 +172,24 @@ impl World {
         ];
         headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
         send(self.decision, "GET", "/check/nginx", &headers, "")
+    }
+
+    /// What the decision log has so far, by the decisions' identifiers.
+    pub fn decision_records(&self) -> BTreeMap<String, serde_json::Value> {
+        let log = std::fs::read_to_string(self.folder.path().join("decisions.log")).unwrap();
+        let records = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        records.map(|record| (record["id"].as_str().unwrap().to_owned(), record)).collect()
+    }
+
+    /// What the decision log says of the decision with this identifier, which was told to whoever asked.
+    pub fn decision_record(&self, id: &str) -> serde_json::Value {
+        // Records are written a moment after the answer was given.
+        let path = self.folder.path().join("decisions.log");
+        until(Duration::from_secs(10), "the decision's record", || {
+            let log = std::fs::read_to_string(&path).unwrap();
+            let line = log.lines().rev().find(|line| line.contains(id));
+            line.and_then(|line| serde_json::from_str(line).ok())
+        })
     }
 
     /// Calls the management API with JSON.

@@ -1,0 +1,10 @@
+//! Real proxies with the configurations of `deploy/`, each between a client that sends what it likes and an application
+//! that remembers what it was sent.
+
+mod attacks;
+mod caddy;
+mod faults;
+mod nginx;
+mod sample;
+mod stage;
+mod traefik;

@@ -1,0 +1,220 @@
+//! What is thrown at every proxy: whatever comes through to the application is what was decided.
+
+use super::stage::{Outcome, Stage};
+use crate::support::http::request;
+
+/// Request targets that two readers may take for different ones. `{a}` is an application on which `ada` may do
+/// everything, so only their form keeps them out.
+pub const CONFUSED_TARGETS: &[&str] = &[
+    "{a}/x/../members",
+    "{a}/x/..",
+    "{a}/../../admin",
+    "{a}/x/%2e%2e/members",
+    "{a}/x/.%2E/members",
+    "{a}/x/%2e./members",
+    "{a}/./members",
+    "{a}/%2e/members",
+    "{a}/.",
+    "{a}/x/..%2fmembers",
+    "{a}/x%2f..%2fmembers",
+    "{a}%2fmembers",
+    "{a}/x/..%5cmembers",
+    "{a}/x/..\\members",
+    "{a}\\members",
+    "{a}//members",
+    "{a}/members//",
+    "/{a}",
+    "/%2f{a}",
+    "//evil.test{a}",
+    "{a};x=1",
+    "{a}/x/..;/members",
+    "{a}/members;jsessionid=1",
+    "{a}%3bx=1",
+    "{a}/members%23",
+    "{a}/members%3Fx",
+    "{a}/members#x",
+    "{a}/members%00",
+    "{a}/members%00.css",
+    "{a}/members%0a",
+    "{a}/members%0d%0aX-Injected:%20yes",
+    "{a}/members%7f",
+    "{a}/%252e%252e/admin",
+    "{a}/%25%32%65%25%32%65/admin",
+    "{a}/%2525",
+    "{a}/%c0%af..%c0%afadmin",
+    "{a}/%c0%ae%c0%ae/admin",
+    "{a}/%e0%80%af",
+    "{a}/%ff",
+    "{a}/%ef%bc%8f..%ef%bc%8fadmin",
+    "{a}/%ef%bc%8e%ef%bc%8e/admin",
+    "{a}/%u002e%u002e/admin",
+    "{a}/%",
+    "{a}/%4",
+    "{a}/%zz",
+    "{a}/caf\u{e9}",
+    "{a}/members x",
+    "{a}/members\tx",
+    "{a}/members\u{b}x",
+    "applications",
+    "*",
+    "?{a}",
+];
+
+/// Headers that proxies, applications or frameworks have believed although the client had sent them.
+pub const CLAIMS: &[(&str, &str)] = &[
+    ("Remote-User", "ada"),
+    ("remote-user", "ada"),
+    ("REMOTE-USER", "ada"),
+    ("Remote_User", "ada"),
+    ("Remote.User", "ada"),
+    ("Remote~User", "ada"),
+    ("Remote-User", ""),
+    ("Remote-User", "olga, ada"),
+    ("Remote-Email", "ada@example.com"),
+    ("Remote_Email", "ada@example.com"),
+    ("Remote-Role", "administrator"),
+    ("Remote_Role", "administrator"),
+    ("Remote.Role", "administrator"),
+    ("Remote-Credential", "session"),
+    ("Remote-Name", "Ada"),
+    ("Remote_Name", "Ada"),
+    ("Remote-Groups", "administrators"),
+    ("Remote_Groups", "administrators"),
+    ("X-Forwarded-User", "ada"),
+    ("X-Forwarded-Email", "ada"),
+    ("X-Forwarded-Groups", "ada"),
+    ("X-Forwarded-Preferred-Username", "ada"),
+    ("X-Auth-Request-User", "ada"),
+    ("X-Auth-Request-Email", "ada"),
+    ("X-Auth-Request-Groups", "ada"),
+    ("X-Auth-Request-Preferred-Username", "ada"),
+    ("X-Remote-User", "ada"),
+    ("X-Webauth-User", "ada"),
+    ("Gatepost-Decision", "00000000-0000-7000-8000-000000000000"),
+    ("Gatepost_Decision", "00000000-0000-7000-8000-000000000000"),
+    ("X-HTTP-Method-Override", "DELETE"),
+    ("X-HTTP-Method", "DELETE"),
+    ("X-Method-Override", "DELETE"),
+    ("X_HTTP_Method_Override", "DELETE"),
+    ("X-Original-Method", "DELETE"),
+    ("X-Original-URI", "/admin"),
+    ("X_Original_URI", "/admin"),
+    ("X-Original-URL", "/admin"),
+    ("X-Original-Host", "admin.test"),
+    ("X-Original-Proto", "https"),
+    ("X-Rewrite-URL", "/admin"),
+    ("X-Forwarded-Uri", "/admin"),
+    ("X-Forwarded-Uri", ""),
+    ("X_Forwarded_Uri", "/admin"),
+    ("X-Forwarded-Method", "DELETE"),
+    ("X-Forwarded-Prefix", "/admin"),
+    ("X-Forwarded-Host", "admin.test"),
+    ("X-Forwarded-Host", "a.test, b.test"),
+    ("X_Forwarded_Host", "admin.test"),
+    ("X-Forwarded-Proto", "https"),
+    ("X-Forwarded-Port", "443"),
+    ("X-Forwarded-For", "10.0.0.1"),
+    ("X-Forwarded-For", "10.0.0.1, 10.0.0.2"),
+    ("X-Forwarded-For", ""),
+    ("X-Forwarded-For", "a"),
+    ("X-Forwarded-Server", "admin.test"),
+    ("X-Forwarded-Scheme", "https"),
+    ("X-Forwarded-Ssl", "on"),
+    ("X-Real-IP", "10.0.0.1"),
+    ("X_Real_IP", "10.0.0.1"),
+    ("Client-IP", "10.0.0.1"),
+    ("X-Client-IP", "10.0.0.1"),
+    ("X-Cluster-Client-IP", "10.0.0.1"),
+    ("True-Client-IP", "10.0.0.1"),
+    ("Forwarded", "for=10.0.0.1;host=admin.test;proto=https"),
+    ("Proxy", "http://evil.test"),
+];
+
+/// What the client may have removed on the way to the application.
+const HOP_BY_HOP: &[&str] = &[
+    "Remote-User",
+    "close, Remote-User",
+    "Remote-User, Remote-Email, Remote-Role, Remote-Credential, Gatepost-Decision",
+    "keep-alive, remote-role",
+    "X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto, X-Real-IP",
+    "X-Original-Method, X-Original-URI, X-Original-Host, X-Original-Proto",
+    "X-Forwarded-Method, X-Forwarded-Uri",
+    "Host",
+];
+
+/// Sends each of the confused targets; gives what came of it, after holding it against the decision.
+pub fn confused_targets(stage: &Stage) -> Vec<(String, Outcome)> {
+    let bearer = format!("Bearer {}", stage.world.person("ada").api_key);
+    let outcomes = CONFUSED_TARGETS.iter().map(|pattern| {
+        let target = pattern.replace("{a}", &stage.application());
+        // Each character of the text is one byte on the wire.
+        let text = String::from_utf8(request("GET", &target, &[("Authorization", &bearer)], "")).unwrap();
+        let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
+        let outcome = stage.send(&bytes);
+        check(stage, &outcome, &target);
+        (target, outcome)
+    });
+    outcomes.collect()
+}
+
+/// The client's claims, alone, twice and beside another one, from somebody who may read, from somebody who may not, and
+/// from nobody.
+pub fn claims(stage: &Stage) {
+    let target = stage.application();
+    let bearer = |username: &str| format!("Bearer {}", stage.world.person(username).api_key);
+    let (olga, otto) = (bearer("olga"), bearer("otto"));
+    let mut passed = Vec::new();
+    for claim in CLAIMS {
+        for lines in [vec![*claim], vec![*claim, *claim], vec![*claim, (claim.0, "x")], vec![(claim.0, ""), *claim]] {
+            let ask = |bearer: Option<&str>| {
+                let mut headers = vec![("Host", "app.example.com")];
+                headers.extend(lines.iter().copied());
+                headers.extend(bearer.map(|bearer| ("Authorization", bearer)));
+                stage.ask("GET", &target, &headers)
+            };
+            passed.push(ask(Some(&olga)).passed().clone());
+            if lines.len() == 1 {
+                ask(Some(&otto)).assert_refused(&[403], claim.0);
+                ask(None).assert_refused(&[401], claim.0);
+            }
+        }
+    }
+    for seen in &passed {
+        stage.assert_decided(seen, "olga");
+    }
+}
+
+/// `Connection` names headers that are for the next hop only, to be removed before the request goes on.
+pub fn hop_by_hop(stage: &Stage) {
+    let bearer = format!("Bearer {}", stage.world.person("olga").api_key);
+    for named in HOP_BY_HOP {
+        let headers = [
+            ("Host", "app.example.com"),
+            ("Authorization", bearer.as_str()),
+            ("Connection", named),
+            ("Remote-User", "ada"),
+            ("X-Forwarded-For", "10.0.0.1"),
+        ];
+        let outcome = stage.ask("GET", &stage.application(), &headers);
+        stage.assert_decided(outcome.passed(), "olga");
+    }
+    // Without the credential there is no answer but a refusal.
+    for named in ["Authorization", "authorization, cookie"] {
+        let headers = [("Authorization", bearer.as_str()), ("Connection", named)];
+        let outcome = stage.ask("GET", &stage.application(), &headers);
+        check(stage, &outcome, named);
+    }
+}
+
+/// Refused, or decided for `ada` or `olga`, whoever it is.
+pub fn check(stage: &Stage, outcome: &Outcome, what: &str) {
+    match outcome.seen.as_slice() {
+        [] => outcome.assert_refused(&[0, 400, 401, 403, 404, 405, 414, 431], what),
+        [seen] => {
+            let username = seen.header("remote-user").unwrap_or_else(|| panic!("{what}: {seen:?}"));
+            assert!(["ada", "olga"].contains(&username), "{what}: {seen:?}");
+            stage.assert_decided(seen, username);
+        }
+        more => panic!("{what} became {more:?}"),
+    }
+}

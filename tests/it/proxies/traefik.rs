@@ -1,0 +1,48 @@
+//! Traefik with `forwardAuth`, as `deploy/traefik` configures it.
+
+use super::sample;
+use super::stage::Stage;
+use super::{attacks, faults};
+use crate::support::{World, traefik};
+
+fn stage() -> Stage {
+    Stage::new(traefik::start, World::without_passwords(&[]))
+}
+
+#[test]
+#[ignore = "needs traefik: tests/run.sh"]
+fn each_role_may_do_what_the_matrix_says() {
+    sample::each_role(&stage());
+}
+
+#[test]
+#[ignore = "needs traefik: tests/run.sh"]
+fn a_revoked_key_is_refused_by_the_very_next_request() {
+    sample::revocation(&stage());
+}
+
+#[test]
+#[ignore = "needs traefik: tests/run.sh"]
+fn what_the_client_says_of_itself_is_not_believed() {
+    let stage = stage();
+    attacks::claims(&stage);
+    attacks::hop_by_hop(&stage);
+}
+
+#[test]
+#[ignore = "needs traefik: tests/run.sh"]
+fn a_target_that_can_be_read_in_two_ways_is_refused_or_rewritten_for_both() {
+    let stage = stage();
+    for (target, outcome) in attacks::confused_targets(&stage) {
+        // The entry point cleans paths, for Gatepost and for the application alike.
+        if outcome.seen.is_empty() {
+            outcome.assert_refused(&[400, 403, 404], &target);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs traefik: tests/run.sh"]
+fn no_answer_is_no_pass() {
+    faults::no_answer_is_no_pass(traefik::start);
+}

@@ -1,0 +1,3 @@
+//! What the store promises to those who use it through a running program.
+
+mod sigkill;

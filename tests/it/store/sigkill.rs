@@ -1,0 +1,276 @@
+//! A program that is killed in the middle of its writes has kept everything that it acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use gatepost::accounts::{Actor, NewAccount, NewApiKey};
+use gatepost::app::App;
+use gatepost::clock::SystemClock;
+use gatepost::model::{ApplicationType, Plan};
+use serde_json::{Value, json};
+
+use crate::support::World;
+use crate::support::http::{Address, Connection, Reply, request};
+
+const ROUNDS: usize = 50;
+const WRITERS: usize = 3;
+
+/// What one writer was told, and what it does not know because the answer never came.
+struct Writer {
+    application: String,
+    api_key: String,
+    /// Keys that were acknowledged: identifier and key.
+    keys: BTreeMap<String, String>,
+    revoked: BTreeMap<String, String>,
+    /// Roles of the members that were acknowledged.
+    members: BTreeMap<String, Option<&'static str>>,
+    /// What was asked for last without an answer: it may have happened or not.
+    open: Option<Open>,
+    turn: usize,
+}
+
+enum Open {
+    Creation,
+    Revocation(String),
+    Member(String, Option<&'static str>),
+}
+
+#[test]
+fn what_was_acknowledged_survives_fifty_kills() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut writers, candidates) = seed(folder.path());
+    for round in 0..ROUNDS {
+        let mut server = Server::start(folder.path());
+        for writer in &mut writers {
+            writer.verify(server.portal);
+        }
+        let acknowledged = AtomicUsize::new(0);
+        // Another moment in each round, early ones as well.
+        let enough = round * 7 % 41;
+        std::thread::scope(|scope| {
+            for writer in &mut writers {
+                let (portal, acknowledged, candidates) = (server.portal, &acknowledged, &candidates);
+                scope.spawn(move || {
+                    let mut connection = connect(portal);
+                    while writer.write(&mut connection, candidates).is_some() {
+                        acknowledged.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+            while acknowledged.load(Ordering::SeqCst) < enough {
+                std::thread::yield_now();
+            }
+            server.kill();
+        });
+    }
+    let server = Server::start(folder.path());
+    for writer in &mut writers {
+        writer.verify(server.portal);
+        for (keys, status) in [(&writer.keys, 200), (&writer.revoked, 401)] {
+            for key in keys.values() {
+                assert_eq!(call(&mut connect(server.portal), key, "GET", "/v1/whoami", None).unwrap().status, status);
+            }
+        }
+        assert!(writer.keys.len() + writer.revoked.len() > ROUNDS / 2, "too little was written to mean anything");
+    }
+}
+
+fn seed(folder: &Path) -> (Vec<Writer>, Vec<(String, String)>) {
+    let app = App::open(&World::config(folder.to_owned(), &[]), Arc::new(SystemClock)).unwrap();
+    let console = Actor::console();
+    let user = |username: &str| {
+        let email = format!("{username}@example.com");
+        let new = NewAccount { username, email: &email, password: None, installation_administrator: false };
+        app.accounts.add_user(&console, &new).unwrap()
+    };
+    let candidates =
+        (0..4).map(|n| user(&format!("member{n}"))).map(|user| (user.username.to_string(), user.id.to_string()));
+    let candidates = candidates.collect();
+    let writer = |n: usize| {
+        let owner = user(&format!("writer{n}"));
+        let organization = app.accounts.organizations_of(&console, owner.id).unwrap()[0].id;
+        app.accounts.set_plan(&console, organization, Plan::Paid).unwrap();
+        let standard = ApplicationType::Standard;
+        let application = app.accounts.create_application(&console, organization, owner.id, "app", standard).unwrap();
+        let new = NewApiKey { name: "writer", ..NewApiKey::default() };
+        let key = app.accounts.create_api_key(&console, owner.id, new).unwrap();
+        Writer {
+            application: application.id.to_string(),
+            api_key: key.key.expose().to_owned(),
+            keys: BTreeMap::new(),
+            revoked: BTreeMap::new(),
+            members: BTreeMap::new(),
+            open: None,
+            turn: n,
+        }
+    };
+    ((0..WRITERS).map(writer).collect(), candidates)
+}
+
+impl Writer {
+    /// Makes one change; nothing if the server was gone before it answered.
+    fn write(&mut self, connection: &mut Connection, candidates: &[(String, String)]) -> Option<()> {
+        self.turn += 1;
+        match self.turn % 4 {
+            0 if self.keys.len() > 2 => {
+                let (id, key) = self.keys.pop_first().unwrap();
+                self.open = Some(Open::Revocation(key.clone()));
+                let path = format!("/v1/api-keys/{id}");
+                let reply = call(connection, &self.api_key, "DELETE", &path, None);
+                if reply.is_none() {
+                    self.keys.insert(id, key);
+                    return None;
+                }
+                assert_eq!(reply.unwrap().status, 204);
+                self.revoked.insert(id, key);
+            }
+            2 => {
+                let (username, id) = &candidates[self.turn / 4 % candidates.len()];
+                let members = format!("/v1/applications/{}/members", self.application);
+                let current = self.members.get(id).copied().flatten();
+                let (next, status, method, path, body) = match current {
+                    None => {
+                        let body = json!({"login": username, "role": "operator"});
+                        (Some("operator"), 201, "POST", members, Some(body))
+                    }
+                    Some("operator") => {
+                        let body = json!({"role": "observer"});
+                        (Some("observer"), 204, "PATCH", format!("{members}/{id}"), Some(body))
+                    }
+                    Some(_) => (None, 204, "DELETE", format!("{members}/{id}"), None),
+                };
+                self.open = Some(Open::Member(id.clone(), next));
+                assert_eq!(call(connection, &self.api_key, method, &path, body)?.status, status);
+                self.members.insert(id.clone(), next);
+            }
+            _ => {
+                self.open = Some(Open::Creation);
+                let body = json!({"name": format!("key {}", self.turn)});
+                let reply = call(connection, &self.api_key, "POST", "/v1/api-keys", Some(body))?;
+                assert_eq!(reply.status, 201);
+                let key = reply.json();
+                self.keys.insert(text(&key["id"]), text(&key["key"]));
+            }
+        }
+        self.open = None;
+        Some(())
+    }
+
+    /// Holds what the restarted server has against what was acknowledged, and learns what became of the open change.
+    fn verify(&mut self, portal: &'static Path) {
+        let mut connection = connect(portal);
+        let listed = |connection: &mut Connection, api_key: &str, path: &str| -> Vec<Value> {
+            let (mut items, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let reply = call(connection, api_key, "GET", &format!("{path}?limit=100{cursor}"), None).unwrap();
+                assert_eq!(reply.status, 200, "{}", reply.body);
+                let page = reply.json();
+                items.extend(page["items"].as_array().unwrap().iter().cloned());
+                match page["next_cursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => return items,
+                }
+            }
+        };
+        let open = self.open.take();
+        let present: BTreeSet<_> = listed(&mut connection, &self.api_key, "/v1/api-keys")
+            .iter()
+            .filter(|key| key["name"] != "writer")
+            .map(|key| text(&key["id"]))
+            .collect();
+        if let Some(Open::Revocation(key)) = &open
+            && let Some(id) = self.keys.iter().find(|(_, known)| *known == key).map(|(id, _)| id.clone())
+            && !present.contains(&id)
+        {
+            let key = self.keys.remove(&id).unwrap();
+            self.revoked.insert(id, key);
+        }
+        for id in self.keys.keys() {
+            assert!(present.contains(id), "an acknowledged key is gone");
+        }
+        for id in self.revoked.keys() {
+            assert!(!present.contains(id), "a revoked key is back");
+        }
+        let path = format!("/v1/applications/{}/members", self.application);
+        let present: BTreeMap<_, _> = listed(&mut connection, &self.api_key, &path)
+            .iter()
+            .map(|member| (text(&member["id"]), text(&member["role"])))
+            .collect();
+        if let Some(Open::Member(id, next)) = open
+            && present.get(&id).map(String::as_str) == next
+        {
+            self.members.insert(id, next);
+        }
+        for (id, role) in &self.members {
+            assert_eq!(present.get(id).map(String::as_str), *role, "an acknowledged membership is not as it was");
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+}
+
+fn call(connection: &mut Connection, key: &str, method: &str, path: &str, body: Option<Value>) -> Option<Reply> {
+    let bearer = format!("Bearer {key}");
+    let mut headers = vec![("Authorization", bearer.as_str())];
+    let body = body.map(|body| body.to_string()).unwrap_or_default();
+    if !body.is_empty() {
+        headers.push(("Content-Type", "application/json"));
+    }
+    connection.try_send(&request(method, path, &headers, &body))
+}
+
+fn connect(portal: &'static Path) -> Connection {
+    Connection::open(Address::Unix(portal))
+}
+
+/// The real program.
+struct Server {
+    process: Child,
+    portal: &'static Path,
+}
+
+impl Server {
+    fn start(folder: &Path) -> Self {
+        let (decision, portal) = (folder.join("decision.sock"), folder.join("portal.sock"));
+        let process = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+            .args(["serve", "--store"])
+            .arg(folder.join("gatepost.db"))
+            .arg(format!("--listen=unix:{}", decision.display()))
+            .arg(format!("--portal-listen=unix:{}", portal.display()))
+            .env("GATEPOST_LOG_DECISIONS", "off")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir(folder)
+            .spawn()
+            .unwrap();
+        let mut server = Self { process, portal: Box::leak(portal.into_boxed_path()) };
+        let began = Instant::now();
+        while UnixStream::connect(server.portal).is_err() {
+            assert_eq!(server.process.try_wait().unwrap(), None, "the server did not start");
+            assert!(began.elapsed() < Duration::from_secs(20), "the server does not listen");
+            std::thread::yield_now();
+        }
+        server
+    }
+
+    /// SIGKILL.
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -89,11 +89,13 @@ fn report(cases: &[Case<'_>]) -> Result<()> {
         let decisions = case.run(&mut |decide| info = allocation_counter::measure(decide))?;
         rows.push((case.name, decisions, info));
     }
-    // Without `--bench` this is a test, which measures nothing that takes long.
-    let instructions =
-        if std::env::args().any(|argument| argument == "--bench") { instructions(cases.len())? } else { None };
+    // As Criterion does: without `--bench` it is a test, which measures nothing.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
+    let instructions = instructions(cases.len())?;
     if instructions.is_none() {
-        println!("instructions are not counted: install valgrind (apt-get install valgrind)");
+        println!("instructions are not counted: valgrind is not installed");
     }
     println!("{:<28} {:>12} {:>8} {:>14}", "for each decision", "allocations", "bytes", "instructions");
     let mut lines = Vec::new();

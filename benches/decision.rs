@@ -30,6 +30,5 @@ fn main() -> anyhow::Result<()> {
     criterion.final_summary();
     // As Criterion does: without `--bench` it is a test, which measures nothing.
     let is_measuring = std::env::args().any(|argument| argument == "--bench");
-    let rounds = if is_measuring { against_cedar::ROUNDS } else { 1 };
-    against_cedar::compare(&world, rounds)
+    against_cedar::compare(&world, is_measuring)
 }

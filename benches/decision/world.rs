@@ -1,0 +1,214 @@
+//! What the benches ask, and of whom: an account system in a temporary folder, with an organization, an application, a
+//! device, its administrator and an operator.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use gatepost::accounts::{Actor, NewAccount, NewApiKey};
+use gatepost::app::App;
+use gatepost::authn::ApiKeyText;
+use gatepost::clock::SystemClock;
+use gatepost::config::{Cache, Config, DecisionTarget};
+use gatepost::gate::Response;
+use gatepost::gate::dialect::Dialect;
+use gatepost::model::{ApplicationId, ApplicationType, DeviceId, Plan, Role};
+use hyper::{HeaderMap, StatusCode};
+use tempfile::TempDir;
+
+/// The decision log's file in the folder.
+pub(crate) const DECISION_LOG: &str = "decisions.log";
+
+/// As often as a server does.
+const CATCH_UP_EVERY: Duration = Duration::from_millis(100);
+
+/// Where the decision log goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    Off,
+    File,
+}
+
+/// Whether anything is remembered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caches {
+    On,
+    /// Everything comes from the store, which is in the page cache.
+    Off,
+    /// Who asks and their roles are remembered, decisions are not.
+    WithoutDecisions,
+}
+
+/// An account system.
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) application: ApplicationId,
+    pub(crate) device: DeviceId,
+    /// Of the operator.
+    pub(crate) api_key: String,
+    /// Of the operator.
+    pub(crate) session: String,
+}
+
+/// An open account system whose caches stay coherent with the store, so that they are believed.
+pub(crate) struct Opened {
+    pub(crate) app: Arc<App>,
+    /// Disconnected, this ends the thread that looks for changes.
+    _stop: mpsc::Sender<()>,
+}
+
+/// A question, and the status that it is answered with.
+pub(crate) struct Ask {
+    pub(crate) dialect: Dialect,
+    pub(crate) headers: HeaderMap,
+    status: StatusCode,
+}
+
+impl World {
+    pub(crate) fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let app = App::open(&config(folder.path(), Log::Off, Caches::On), Arc::new(SystemClock))?;
+        let (accounts, console) = (&app.accounts, Actor::console());
+        let user = |username: &str| {
+            let email = format!("{username}@example.com");
+            let new = NewAccount { username, email: &email, password: None, installation_administrator: false };
+            accounts.add_user(&console, &new)
+        };
+        let (administrator, operator) = (user("ada")?.id, user("oleg")?.id);
+        let organization = accounts.create_organization(&console, "acme", administrator)?.id;
+        accounts.set_plan(&console, organization, Plan::Paid)?;
+        let standard = ApplicationType::Standard;
+        let application =
+            accounts.create_application(&console, organization, administrator, "thermostat", standard)?.id;
+        accounts.add_member(&console, application, "oleg", Role::Operator)?;
+        let device = accounts.add_device(&console, application, None, "living room")?.id;
+        let key = accounts.create_api_key(&console, operator, NewApiKey { name: "bench", ..NewApiKey::default() })?;
+        let session = accounts.issue_session(&console, operator)?;
+        let (api_key, session) = (key.key.expose().to_owned(), session.token.expose().to_owned());
+        drop(app);
+        Ok(Self { folder, application, device, api_key, session })
+    }
+
+    pub(crate) fn open(&self, log: Log, caches: Caches) -> Result<Opened> {
+        let app = Arc::new(App::open(&config(self.folder.path(), log, caches), Arc::new(SystemClock))?);
+        let (stop, stopped) = mpsc::channel::<()>();
+        let coherence = Arc::clone(&app.coherence);
+        // A failure shows as 503 once the caches are too old to be believed, and the bench ends.
+        let follow = move || {
+            while stopped.recv_timeout(CATCH_UP_EVERY) == Err(RecvTimeoutError::Timeout) {
+                let _ = coherence.catch_up();
+            }
+        };
+        thread::Builder::new().spawn(follow)?;
+        Ok(Opened { app, _stop: stop })
+    }
+
+    /// The operator, with a key, restarts a device: allowed.
+    pub(crate) fn allowed(&self) -> Result<Ask> {
+        self.restart(Dialect::Nginx, Some(&self.api_key), StatusCode::OK)
+    }
+
+    /// The same with a session token: allowed.
+    pub(crate) fn allowed_by_session(&self) -> Result<Ask> {
+        self.restart(Dialect::Nginx, Some(&self.session), StatusCode::OK)
+    }
+
+    /// A key that has the right form and does not exist: refused.
+    pub(crate) fn unknown_key(&self) -> Result<Ask> {
+        let key = ApiKeyText::generate().into_secret();
+        self.restart(Dialect::Nginx, Some(key.expose()), StatusCode::UNAUTHORIZED)
+    }
+
+    /// Nobody in particular restarts a device: refused.
+    pub(crate) fn anonymous(&self) -> Result<Ask> {
+        self.restart(Dialect::Nginx, None, StatusCode::UNAUTHORIZED)
+    }
+
+    /// The operator pushes a release: denied, without a body for nginx, with a problem document for the others.
+    pub(crate) fn denied(&self, dialect: Dialect) -> Result<Ask> {
+        let target = format!("/applications/{}/releases", self.application);
+        Ask::new(dialect, &target, Some(&self.api_key), StatusCode::FORBIDDEN)
+    }
+
+    /// A path that can be read in two ways: refused.
+    pub(crate) fn malformed(&self) -> Result<Ask> {
+        let target = format!("/applications/{}/devices/%2e%2e/releases", self.application);
+        Ask::new(Dialect::Nginx, &target, Some(&self.api_key), StatusCode::BAD_REQUEST)
+    }
+
+    fn restart(&self, dialect: Dialect, credential: Option<&str>, status: StatusCode) -> Result<Ask> {
+        Ask::new(dialect, &self.restart_target(), credential, status)
+    }
+
+    pub(crate) fn restart_target(&self) -> String {
+        format!("/applications/{}/devices/{}/actions/restart", self.application, self.device)
+    }
+}
+
+impl Ask {
+    fn new(dialect: Dialect, target: &str, credential: Option<&str>, status: StatusCode) -> Result<Self> {
+        let prefix = if dialect == Dialect::Nginx { "x-original" } else { "x-forwarded" };
+        let client = if dialect == Dialect::Nginx { "x-real-ip" } else { "x-forwarded-for" };
+        let mut headers = HeaderMap::new();
+        let mut insert = |name: &str, value: &str| {
+            headers.insert(hyper::header::HeaderName::from_bytes(name.as_bytes())?, value.parse()?);
+            anyhow::Ok(())
+        };
+        insert("host", "gatepost")?;
+        insert(&format!("{prefix}-method"), "POST")?;
+        insert(&format!("{prefix}-uri"), target)?;
+        insert(&format!("{prefix}-host"), "app.example.com")?;
+        insert(&format!("{prefix}-proto"), "https")?;
+        insert(client, "192.0.2.1")?;
+        if let Some(credential) = credential {
+            insert("authorization", &format!("Bearer {credential}"))?;
+        }
+        insert("accept", "*/*")?;
+        insert("user-agent", "curl/8.11.0")?;
+        Ok(Self { dialect, headers, status })
+    }
+
+    /// Asks as the server does first: nothing is waited for. Nothing if the caches are not enough.
+    pub(crate) fn now(&self, opened: &Opened) -> Option<Response> {
+        opened.app.gate.answer_now(self.dialect, &self.headers).ok()
+    }
+
+    /// Asks as the server does when the caches are not enough.
+    pub(crate) fn blocking(&self, opened: &Opened) -> Response {
+        opened.app.gate.answer(self.dialect, &self.headers)
+    }
+
+    /// Fills the caches, and makes sure that the answer is the right one, then and from the caches.
+    pub(crate) fn warm(&self, opened: &Opened) -> Result<()> {
+        self.check(&self.blocking(opened))?;
+        self.check(&self.now(opened).context("the caches were to be warm")?)
+    }
+
+    /// Makes sure that the answer is the right one.
+    pub(crate) fn check(&self, response: &Response) -> Result<()> {
+        ensure!(response.status() == self.status, "expected {}, got {}", self.status, response.status());
+        Ok(())
+    }
+}
+
+/// By the shipped policies.
+fn config(folder: &Path, log: Log, caches: Caches) -> Config {
+    let mut config = Config::defaults();
+    config.store.path = folder.join("gatepost.db");
+    config.store.key_file = folder.join("gatepost.key");
+    config.policy.policies = folder.join("no-policies");
+    config.policy.schema = folder.join("no-schema");
+    config.log.decisions = match log {
+        Log::Off => DecisionTarget::Off,
+        Log::File => DecisionTarget::File(folder.join(DECISION_LOG)),
+    };
+    match caches {
+        Caches::On => {}
+        Caches::Off => config.cache = Cache { credentials: 0, unknown_keys: 0, standings: 0, decisions: 0 },
+        Caches::WithoutDecisions => config.cache.decisions = 0,
+    }
+    config
+}

@@ -65,6 +65,7 @@ impl Asked {
             path: &self.target,
             member: None,
             role: None,
+            returning: false,
         };
         Question {
             subject: Subject::User { user: self.verified.user(), credential },

@@ -5,6 +5,7 @@ mod account;
 mod answer;
 mod api_keys;
 mod applications;
+mod at_once;
 mod audit;
 mod credentials;
 mod devices;

@@ -223,7 +223,7 @@ report() {
     file=$work/$transport-ratio.txt
     printf '%-20s %12.3f (%.3f to %.3f); CPU per request %.2f times; p99 %s times; %s log records dropped\n' \
         "gatepost / nginx" "$(median "$file" 1)" "$(median "$file" 1 25)" "$(median "$file" 1 75)" \
-        "$(median "$file" 2)" "$(median "$file" 3)" "$dropped"
+        "$(median "$file" 2)" "$(median "$file" 3 | sed 's/\(\.[0-9][0-9]\)[0-9]*/\1/')" "$dropped"
     if [ "$(awk -v busy="$(median "$work/$transport-nginx.txt" 3)" 'BEGIN { print busy < 0.9 }')" = 1 ]; then
         echo "note: nginx had less than nine tenths of a core, so other programs were running or the load was too slow:" \
             "only the processor time per request tells anything"

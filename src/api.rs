@@ -65,7 +65,7 @@ struct Subject {
     operations: Vec<Operation>,
 }
 
-/// All that the API does: served by [`router`] and described by [`openapi`].
+/// All that the API does: served by [`router`] and described by [`openapi()`].
 fn subjects() -> Vec<Subject> {
     let subject = |name, about, operations| Subject { name, about, operations };
     let documents = vec![

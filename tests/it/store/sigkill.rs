@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use gatepost::accounts::{Actor, NewAccount, NewApiKey};
 use gatepost::app::App;
 use gatepost::clock::SystemClock;
-use gatepost::model::{ApplicationType, Plan};
+use gatepost::model::{ApplicationType, Plan, Role};
+use gatepost::store::Read;
+use gatepost::store::sqlite::SqliteStore;
 use serde_json::{Value, json};
 
 use crate::support::World;
@@ -29,19 +31,32 @@ struct Writer {
     revoked: BTreeMap<String, String>,
     /// Roles of the members that were acknowledged.
     members: BTreeMap<String, Option<&'static str>>,
-    /// Devices that were acknowledged, and those whose removal was.
-    devices: BTreeSet<String>,
-    removed: BTreeSet<String>,
+    /// Devices, organizations and applications.
+    things: [Things; 3],
     /// What was asked for last without an answer: it may have happened or not.
     open: Option<Open>,
     turn: usize,
+}
+
+/// Things of one kind: those whose creation was acknowledged, and those whose deletion was.
+struct Things {
+    path: String,
+    body: Value,
+    present: BTreeSet<String>,
+    gone: BTreeSet<String>,
+}
+
+impl Things {
+    fn new(path: String, body: Value) -> Self {
+        Self { path, body, present: BTreeSet::new(), gone: BTreeSet::new() }
+    }
 }
 
 enum Open {
     Creation,
     Revocation(String),
     Member(String, Option<&'static str>),
-    Removal(String),
+    Deletion(String),
 }
 
 #[test]
@@ -70,6 +85,7 @@ fn what_was_acknowledged_survives_fifty_kills() {
             }
             server.kill();
         });
+        nothing_is_half_done(folder.path());
     }
     let server = Server::start(folder.path());
     for writer in &mut writers {
@@ -108,8 +124,11 @@ fn seed(folder: &Path) -> (Vec<Writer>, Vec<(String, String)>) {
             keys: BTreeMap::new(),
             revoked: BTreeMap::new(),
             members: BTreeMap::new(),
-            devices: BTreeSet::new(),
-            removed: BTreeSet::new(),
+            things: [
+                Things::new(format!("/v1/applications/{}/devices", application.id), json!({})),
+                Things::new("/v1/organizations".to_owned(), json!({})),
+                Things::new("/v1/applications".to_owned(), json!({"organization": organization, "type": "standard"})),
+            ],
             open: None,
             turn: n,
         }
@@ -154,20 +173,24 @@ impl Writer {
                 self.members.insert(id.clone(), next);
             }
             4 => {
-                let devices = format!("/v1/applications/{}/devices", self.application);
-                if self.devices.len() > 2 {
-                    let id = self.devices.first().unwrap().clone();
-                    self.open = Some(Open::Removal(id.clone()));
-                    let path = format!("{devices}/{id}");
+                let things = &mut self.things[self.turn / 6 % 3];
+                if things.present.len() > 2 {
+                    let id = things.present.first().unwrap().clone();
+                    self.open = Some(Open::Deletion(id.clone()));
+                    let path = format!("{}/{id}", things.path);
                     assert_eq!(call(connection, &self.api_key, "DELETE", &path, None)?.status, 204);
-                    self.devices.remove(&id);
-                    self.removed.insert(id);
+                    things.present.remove(&id);
+                    things.gone.insert(id);
                 } else {
                     self.open = Some(Open::Creation);
-                    let body = json!({"name": format!("device {}", self.turn)});
-                    let reply = call(connection, &self.api_key, "POST", &devices, Some(body))?;
-                    assert_eq!(reply.status, 201);
-                    self.devices.insert(text(&reply.json()["id"]));
+                    let mut body = things.body.clone();
+                    body["name"] = json!(format!("thing {}", self.turn));
+                    let reply = call(connection, &self.api_key, "POST", &things.path, Some(body))?;
+                    // An earlier creation, whose acknowledgement was lost, may have taken the name.
+                    if reply.status != 409 {
+                        assert_eq!(reply.status, 201, "{}", reply.body);
+                        things.present.insert(text(&reply.json()["id"]));
+                    }
                 }
             }
             _ => {
@@ -223,17 +246,18 @@ impl Writer {
             .iter()
             .map(|member| (text(&member["id"]), text(&member["role"])))
             .collect();
-        let path = format!("/v1/applications/{}/devices", self.application);
-        let devices: BTreeSet<_> =
-            listed(&mut connection, &self.api_key, &path).iter().map(|device| text(&device["id"])).collect();
-        if let Some(Open::Removal(id)) = &open
-            && !devices.contains(id)
-        {
-            self.devices.remove(id);
-            self.removed.insert(id.clone());
+        for things in &mut self.things {
+            let listed: BTreeSet<_> =
+                listed(&mut connection, &self.api_key, &things.path).iter().map(|thing| text(&thing["id"])).collect();
+            if let Some(Open::Deletion(id)) = &open
+                && !listed.contains(id)
+                && things.present.remove(id)
+            {
+                things.gone.insert(id.clone());
+            }
+            assert!(things.present.is_subset(&listed), "{}: something acknowledged is gone", things.path);
+            assert!(things.gone.is_disjoint(&listed), "{}: something deleted is back", things.path);
         }
-        assert!(self.devices.is_subset(&devices), "an acknowledged device is gone");
-        assert!(self.removed.is_disjoint(&devices), "a removed device is back");
         if let Some(Open::Member(id, next)) = open
             && present.get(&id).map(String::as_str) == next
         {
@@ -242,6 +266,22 @@ impl Writer {
         for (id, role) in &self.members {
             assert_eq!(present.get(id).map(String::as_str), *role, "an acknowledged membership is not as it was");
         }
+    }
+}
+
+/// Everybody has a personal organization, every organization an administrator, and every application its owner as one.
+fn nothing_is_half_done(folder: &Path) {
+    let store = SqliteStore::open(&folder.join("gatepost.db")).unwrap();
+    for user in store.users(None, 10_000).unwrap() {
+        let organizations = store.organizations_of(user.id).unwrap();
+        assert!(organizations.iter().any(|organization| organization.personal_to == Some(user.id)));
+    }
+    for organization in store.organizations(None, 10_000).unwrap() {
+        assert!(!store.administrators(organization.id).unwrap().is_empty());
+    }
+    for application in store.applications(None, 10_000).unwrap() {
+        assert_eq!(store.role(application.id, application.owner).unwrap(), Some(Role::Administrator));
+        assert!(store.organization(application.organization).unwrap().is_some());
     }
 }
 

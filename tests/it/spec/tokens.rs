@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{call, text, world};
+use crate::support::until;
 
 #[test]
 fn both_kinds_give_the_users_whole_permissions() {
@@ -96,4 +97,30 @@ fn a_key_is_named_shown_once_listed_and_revoked() {
     for n in 0..3 {
         call(&world, 401, "GET", "/v1/whoami", Some(&secret(n)), Value::Null);
     }
+}
+
+#[test]
+fn the_list_tells_when_a_key_was_last_used_to_the_minute() {
+    let (world, clock) = world();
+    let ada = world.person("ada");
+    let created = call(&world, 201, "POST", "/v1/api-keys", Some(&ada.session), json!({"name": "ci"})).json();
+    let (id, key) = (created["id"].clone(), text(&created["key"]));
+    let last_used = || {
+        let listed = call(&world, 200, "GET", "/v1/api-keys", Some(&ada.session), Value::Null).json();
+        listed["items"].as_array().unwrap().iter().find(|item| item["id"] == id).unwrap()["last_used_at"].clone()
+    };
+    assert_eq!(last_used(), Value::Null);
+    let seen = |time: &str| {
+        // It is written down off the request's path, here or by the server itself.
+        world.app.keep_house().unwrap();
+        until(Duration::from_secs(20), "the use is written down", || (last_used() == time).then_some(()));
+    };
+    world.check("GET", &format!("/applications/{}", world.application), Some(&key));
+    seen("2025-11-24T16:00:00.000000Z");
+    clock.advance(Duration::from_secs(59));
+    call(&world, 200, "GET", "/v1/whoami", Some(&key), Value::Null);
+    seen("2025-11-24T16:00:00.000000Z");
+    clock.advance(Duration::from_secs(1));
+    call(&world, 200, "GET", "/v1/whoami", Some(&key), Value::Null);
+    seen("2025-11-24T16:01:00.000000Z");
 }

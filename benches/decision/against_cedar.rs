@@ -143,6 +143,7 @@ fn context(credential_id: &str, target: &str) -> Result<Context> {
         ("id".to_owned(), text(credential_id)),
         ("mfa".to_owned(), Value::new_bool(false)),
         ("scopes".to_owned(), Value::new_set([])),
+        ("read_only".to_owned(), Value::new_bool(false)),
         ("age_seconds".to_owned(), Value::new_long(1)),
     ])?;
     Ok(Context::from_pairs([

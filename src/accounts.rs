@@ -26,7 +26,7 @@ mod users;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use actor::{Actor, Origin};
+pub use actor::{Actor, Origin, subject};
 pub use api_keys::{CreatedApiKey, NewApiKey};
 pub use applications::SeenApplication;
 pub use coherence::Coherence;

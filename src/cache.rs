@@ -158,16 +158,6 @@ where
     pub fn insert(&self, key: K, value: V, stamp: Stamp, until: Option<Timestamp>) {
         self.entries.insert(key, Entry { value, stamp, until });
     }
-
-    /// The number of entries, about.
-    pub fn len(&self) -> u64 {
-        self.entries.entry_count()
-    }
-
-    /// Whether nothing is cached, about.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,20 @@ pub struct Origin {
     pub path: String,
 }
 
+/// A user with a verified credential, as policies see both. The one translation, so that what is decided for proxies,
+/// for the account system and in explanations cannot differ. `id` is the credential's, [`Verified::id`].
+pub fn subject<'a>(verified: &'a Verified, id: &'a str) -> Subject<'a> {
+    let credential = Credential {
+        kind: verified.kind(),
+        id,
+        digest: verified.digest(),
+        mfa: verified.mfa(),
+        scopes: verified.scopes(),
+        issued_at: verified.issued_at(),
+    };
+    Subject::User { user: verified.user(), credential }
+}
+
 impl Actor {
     /// A user, who has sent this credential.
     pub fn user(verified: Arc<Verified>, origin: Origin) -> Self {
@@ -74,17 +88,7 @@ impl Actor {
 
     pub(super) fn subject<'a>(&'a self, credential_id: &'a str) -> Subject<'a> {
         match &self.who {
-            Who::User(verified) => Subject::User {
-                user: verified.user(),
-                credential: Credential {
-                    kind: verified.kind(),
-                    id: credential_id,
-                    digest: verified.digest(),
-                    mfa: verified.mfa(),
-                    scopes: verified.scopes(),
-                    issued_at: verified.issued_at(),
-                },
-            },
+            Who::User(verified) => subject(verified, credential_id),
             Who::Anonymous => Subject::Anonymous,
             Who::Console => Subject::Console,
         }

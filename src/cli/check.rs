@@ -15,6 +15,7 @@ use self::explanation::{CredentialUsed, Explanation, Principal, Route, Step};
 use super::console::Console;
 use super::settings::Settings;
 use super::{DENIED, arguments, password};
+use crate::accounts;
 use crate::authn::{Candidate, Refused, Verified, VerifyError};
 use crate::authz::{Circumstances, Credential, Resource, Subject};
 use crate::http::host::CanonicalHost;
@@ -189,17 +190,7 @@ impl Caller {
                     issued_at: circumstances.now,
                 },
             },
-            Self::Verified(verified) => Subject::User {
-                user: verified.user(),
-                credential: Credential {
-                    kind: verified.kind(),
-                    id,
-                    digest: verified.digest(),
-                    mfa: verified.mfa(),
-                    scopes: verified.scopes(),
-                    issued_at: verified.issued_at(),
-                },
-            },
+            Self::Verified(verified) => accounts::subject(verified, id),
         }
     }
 }

@@ -10,9 +10,9 @@ use super::answer::{Allowed, Answer, Invalid};
 use super::dialect::{Asked, Dialect};
 use super::presented::{self, Presented};
 use super::respond::{LogIn, Respond, Response};
-use crate::accounts::Coherence;
+use crate::accounts::{self, Coherence};
 use crate::authn::{Candidate, Refused, Verified, Verifier, VerifyError};
-use crate::authz::{Circumstances, Credential, Decision, Engine, Question, Resource, Subject};
+use crate::authz::{Circumstances, Decision, Engine, Question, Resource, Subject};
 use crate::cache::Stamp;
 use crate::clock::Clock;
 use crate::model::{DecisionId, Timestamp};
@@ -133,7 +133,7 @@ impl Gate {
 
         let credential_id = caller.verified.as_ref().map(|verified| verified.id());
         let subject = match (&caller.verified, &credential_id) {
-            (Some(verified), Some(id)) => Subject::User { user: verified.user(), credential: credential(verified, id) },
+            (Some(verified), Some(id)) => accounts::subject(verified, id),
             _ => Subject::Anonymous,
         };
         let circumstances = Circumstances {
@@ -278,16 +278,5 @@ struct Caller {
 impl Caller {
     fn refused() -> Self {
         Self { invalid: Some(Invalid), ..Self::default() }
-    }
-}
-
-fn credential<'a>(verified: &'a Verified, id: &'a str) -> Credential<'a> {
-    Credential {
-        kind: verified.kind(),
-        id,
-        digest: verified.digest(),
-        mfa: verified.mfa(),
-        scopes: verified.scopes(),
-        issued_at: verified.issued_at(),
     }
 }

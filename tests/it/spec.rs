@@ -53,10 +53,12 @@ mod passwords;
 mod tokens;
 mod two_factor;
 
+use std::sync::Arc;
+
+use gatepost::accounts::{Actor, NewAccount, NewApiKey};
 use gatepost::clock::ManualClock;
 use gatepost::model::Timestamp;
 use serde_json::Value;
-use std::sync::Arc;
 
 use crate::support::http::Reply;
 use crate::support::world::World;
@@ -73,6 +75,16 @@ fn call(world: &World, status: u16, method: &str, path: &str, credential: Option
     let reply = world.api(method, path, credential, &body);
     assert_eq!(reply.status, status, "{method} {path}: {}", reply.body);
     reply
+}
+
+/// An account without a password, as one that was made by a social log-in: one of its API keys.
+fn without_password(world: &World) -> String {
+    let (accounts, console) = (&world.app.accounts, Actor::console());
+    let (username, email) = ("social", "social@example.com");
+    let new = NewAccount { username, email, password: None, installation_administrator: false };
+    let user = accounts.add_user(&console, &new).unwrap();
+    let key = NewApiKey { name: "key", ..NewApiKey::default() };
+    accounts.create_api_key(&console, user.id, key).unwrap().key.expose().to_owned()
 }
 
 fn text(value: &Value) -> String {

@@ -1,10 +1,10 @@
 //! "Delete account".
 
-use gatepost::accounts::{Actor, NewAccount, NewApiKey};
+use gatepost::accounts::Actor;
 use gatepost::model::Role;
 use serde_json::{Value, json};
 
-use super::{call, text, world};
+use super::{call, text, without_password, world};
 
 #[test]
 fn needs_the_password_and_takes_everything_along() {
@@ -35,17 +35,8 @@ fn needs_the_password_and_takes_everything_along() {
 #[test]
 fn an_account_without_a_password_sets_one_first() {
     let (world, _) = world();
-    let console = Actor::console();
-    let new = NewAccount {
-        username: "social",
-        email: "social@example.com",
-        password: None,
-        installation_administrator: false,
-    };
-    let user = world.app.accounts.add_user(&console, &new).unwrap();
-    let key = NewApiKey { name: "key", ..NewApiKey::default() };
-    let key = world.app.accounts.create_api_key(&console, user.id, key).unwrap().key;
-    let who = Some(key.expose());
+    let key = without_password(&world);
+    let who = Some(key.as_str());
     let refused = call(&world, 409, "DELETE", "/v1/account", who, json!({"password": "anything at all"}));
     assert_eq!(text(&refused.json()["code"]), "password_required");
     call(&world, 204, "PUT", "/v1/account/password", who, json!({"password": "a violet umbrella 7"}));

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost::accounts::{Actor, NewAccount, NewApiKey};
 use gatepost::clock::ManualClock;
 use gatepost::model::Timestamp;
 use serde_json::{Value, json};
 
-use super::{call, text, world};
+use super::{call, text, without_password, world};
 use crate::support::MailServer;
 use crate::support::world::World;
 
@@ -41,17 +40,8 @@ fn without_mail_whoever_signs_up_can_begin_at_once() {
 #[test]
 fn an_account_without_a_password_can_be_given_one() {
     let (world, _) = world();
-    let console = Actor::console();
-    let new = NewAccount {
-        username: "social",
-        email: "social@example.com",
-        password: None,
-        installation_administrator: false,
-    };
-    let user = world.app.accounts.add_user(&console, &new).unwrap();
-    let key = NewApiKey { name: "key", ..NewApiKey::default() };
-    let key = world.app.accounts.create_api_key(&console, user.id, key).unwrap().key;
-    let who = Some(key.expose());
+    let key = without_password(&world);
+    let who = Some(key.as_str());
     assert_eq!(call(&world, 200, "GET", "/v1/whoami", who, Value::Null).json()["has_password"], false);
     call(&world, 204, "PUT", "/v1/account/password", who, json!({"password": GOOD}));
     assert_eq!(call(&world, 200, "GET", "/v1/whoami", who, Value::Null).json()["has_password"], true);

@@ -5,13 +5,16 @@
 //! sent.
 
 pub mod actions;
+mod decision;
 mod engine;
 mod entities;
 mod facts;
 pub mod generation;
 pub mod problem;
 mod question;
+pub mod reads;
 pub mod routes;
 
-pub use engine::{Decision, Engine, EngineCapacity, Permit, Question};
+pub use decision::{Decision, Permit};
+pub use engine::{Engine, EngineCapacity, Question};
 pub use question::{Circumstances, Credential, Resource, Subject};

@@ -1,13 +1,11 @@
 //! The schema's actions, numbered, with what each decision on them needs and can depend on.
 
-mod context_use;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use cedar_policy::{ActionConstraint, Entity, EntityUid, PolicySet, Schema};
 
-pub use self::context_use::ContextUse;
+use super::reads::Reads;
 
 /// An action of the schema.
 #[derive(Debug, Clone)]
@@ -15,7 +13,7 @@ pub struct Action {
     uid: EntityUid,
     name: Arc<str>,
     entities: Vec<Entity>,
-    context_use: ContextUse,
+    reads: Reads,
 }
 
 impl Action {
@@ -34,9 +32,9 @@ impl Action {
         &self.entities
     }
 
-    /// What of a request's context a decision on it can depend on.
-    pub fn context_use(&self) -> ContextUse {
-        self.context_use
+    /// What a decision on it can depend on besides the attributes and the ancestors of entities.
+    pub fn reads(&self) -> Reads {
+        self.reads
     }
 }
 
@@ -73,12 +71,12 @@ impl Actions {
             .map(|(name, uid)| {
                 let groups = hierarchy.ancestors(uid).into_iter().flatten();
                 let entities = std::iter::once(uid).chain(groups).filter_map(|uid| hierarchy.get(uid).cloned());
-                Action { uid: uid.clone(), name, entities: entities.collect(), context_use: ContextUse::None }
+                Action { uid: uid.clone(), name, entities: entities.collect(), reads: Reads::default() }
             })
             .collect();
-        let uses = ContextUses::of(policies);
+        let reads = ReadsByAction::of(policies);
         for action in &mut all {
-            action.context_use = uses.on(action);
+            action.reads = reads.on(action);
         }
         let by_name = all.iter().zip(0..).map(|(action, index)| (Arc::clone(&action.name), index)).collect();
         Ok(Self { all, by_name })
@@ -105,36 +103,39 @@ fn name_of(uid: &EntityUid) -> Arc<str> {
     if uid.type_name().to_string() == "Action" { uid.id().unescaped().into() } else { uid.to_string().into() }
 }
 
-/// What the policies use of the context, by the action constraint that they have.
-struct ContextUses {
-    on_any: ContextUse,
-    on: HashMap<EntityUid, ContextUse>,
-    within: HashMap<EntityUid, ContextUse>,
+/// What policies can read, by the action constraint that they have.
+#[derive(Default)]
+struct ReadsByAction {
+    on_any: Reads,
+    on: HashMap<EntityUid, Reads>,
+    within: HashMap<EntityUid, Reads>,
 }
 
-impl ContextUses {
+impl ReadsByAction {
     fn of(policies: &PolicySet) -> Self {
-        let mut uses = Self { on_any: ContextUse::None, on: HashMap::new(), within: HashMap::new() };
-        let widen = |uses: &mut HashMap<EntityUid, ContextUse>, uid, by: ContextUse| {
-            let known = uses.entry(uid).or_default();
-            *known = by.max(*known);
+        let mut by_action = Self::default();
+        let widen = |reads: &mut HashMap<EntityUid, Reads>, uid, by: Reads| {
+            let known = reads.entry(uid).or_default();
+            *known = known.with(by);
         };
         for policy in policies.policies() {
-            let by = ContextUse::of(policy);
+            let by = Reads::of(policy.as_ref());
             match policy.action_constraint() {
-                ActionConstraint::Any => uses.on_any = by.max(uses.on_any),
-                ActionConstraint::Eq(uid) => widen(&mut uses.on, uid, by),
-                ActionConstraint::In(groups) => groups.into_iter().for_each(|uid| widen(&mut uses.within, uid, by)),
+                ActionConstraint::Any => by_action.on_any = by_action.on_any.with(by),
+                ActionConstraint::Eq(uid) => widen(&mut by_action.on, uid, by),
+                ActionConstraint::In(groups) => {
+                    groups.into_iter().for_each(|uid| widen(&mut by_action.within, uid, by));
+                }
             }
         }
-        uses
+        by_action
     }
 
-    /// The widest use by a policy whose constraint could match `action`.
-    fn on(&self, action: &Action) -> ContextUse {
+    /// What any policy can read whose constraint could match `action`.
+    fn on(&self, action: &Action) -> Reads {
         let eq = self.on.get(&action.uid);
         // INVARIANT: an action is in itself and in each of its groups, and `entities` has all of these.
         let within = action.entities.iter().filter_map(|entity| self.within.get(&entity.uid()));
-        eq.into_iter().chain(within).copied().fold(self.on_any, ContextUse::max)
+        eq.into_iter().chain(within).copied().fold(self.on_any, Reads::with)
     }
 }

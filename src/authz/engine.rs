@@ -1,68 +1,21 @@
 //! Decisions: one generation of policies, the facts of the moment, Cedar's answer, and the caches between them.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use cedar_policy::{Authorizer, Decision as CedarDecision, Entities, PolicyId, Request};
 
-use super::actions::{Action, ContextUse};
+use super::actions::Action;
+use super::decision::Decision;
 use super::entities;
 use super::facts::Facts;
 use super::generation::{self, Generation, LoadError, Source};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
+use super::reads::ContextParts;
 use crate::cache::{Cache, Stamp, Versions};
-use crate::model::{Role, UserId};
+use crate::model::UserId;
 use crate::store::{Read, Store, StoreError};
-
-/// What policies say of one question.
-#[derive(Debug, Clone)]
-pub struct Decision {
-    allowed: bool,
-    generation: u64,
-    role: Option<Role>,
-    policies: Arc<[Arc<str>]>,
-    errors: Arc<[Arc<str>]>,
-}
-
-/// Proof that policies allow something; only an allowing [`Decision`] gives one.
-#[derive(Debug, Clone, Copy)]
-pub struct Permit<'a> {
-    decision: &'a Decision,
-}
-
-impl Permit<'_> {
-    /// The role on the resource's application by which this was decided, if the subject has one.
-    pub fn role(&self) -> Option<Role> {
-        self.decision.role
-    }
-}
-
-impl Decision {
-    /// The permit, if this allows.
-    pub fn permit(&self) -> Option<Permit<'_>> {
-        self.allowed.then_some(Permit { decision: self })
-    }
-
-    /// The generation of policies that decided.
-    pub fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// The identifiers of the policies that determined the decision; none where nothing permits.
-    pub fn policies(&self) -> &Arc<[Arc<str>]> {
-        &self.policies
-    }
-
-    /// What went wrong. Any error denies.
-    pub fn errors(&self) -> &Arc<[Arc<str>]> {
-        &self.errors
-    }
-
-    /// The subject's role on the resource's application.
-    pub fn role(&self) -> Option<Role> {
-        self.role
-    }
-}
 
 /// A question in full. The action is one of the generation that it is asked of.
 #[derive(Clone, Copy)]
@@ -79,14 +32,22 @@ pub struct Question<'a> {
     pub circumstances: Circumstances<'a>,
 }
 
-/// Everything that a cached decision depends on, but for what its stamp covers.
+/// Everything that a cached decision depends on, but for what its stamp covers. Of the context it has what policies on
+/// the action can read.
 #[derive(PartialEq, Eq, Hash)]
 struct DecisionKey {
     generation: u64,
     subject: SubjectKey,
     action: u16,
     resource: Resource,
+    client: Option<IpAddr>,
+    method: Option<Box<str>>,
+    host: Option<Box<str>>,
 }
+
+/// What of the context a key can hold. All that may be read of the credential follows from its digest.
+const IN_KEY: ContextParts =
+    ContextParts::CREDENTIAL.with(ContextParts::CLIENT).with(ContextParts::METHOD).with(ContextParts::HOST);
 
 /// Decides.
 pub struct Engine {
@@ -212,19 +173,29 @@ impl Engine {
     }
 
     /// What the decision may be kept under; nothing if it depends on more than the key and its stamp hold.
-    // INVARIANT: with `CredentialOnly` a decision reads of its context only what follows from the credential's digest,
-    // and with `None` nothing. The rest is the generation, the action, and the facts, which the stamp covers.
+    // INVARIANT: a decision is a function of the generation, the action, the facts and the parts of the context that
+    // policies on the action can read. The first two are in the key, the facts follow from subject and resource, which
+    // are in the key, at the time of the stamp; and each part of the context that can be read is in the key, or follows
+    // from the credential's digest, or there is no key.
     fn key(&self, generation: &Generation, question: &Question<'_>) -> Option<DecisionKey> {
-        let cacheable = match generation.action(question.action)?.context_use() {
-            ContextUse::None | ContextUse::CredentialOnly => true,
-            ContextUse::Everything => false,
-        };
-        let subject = question.subject.cache_key().filter(|_| cacheable)?;
+        let Question { subject, action, resource, circumstances, .. } = question;
+        let mut read = generation.action(*action)?.reads().context;
+        if !circumstances.tells_member() {
+            // What is not there is the same for all.
+            read = read.without(ContextParts::MEMBER);
+        }
+        if !read.is_within(IN_KEY) {
+            return None;
+        }
+        let text = |part, text: &str| read.intersects(part).then(|| text.into());
         Some(DecisionKey {
             generation: generation.number(),
-            subject,
-            action: question.action,
-            resource: question.resource.clone(),
+            subject: subject.cache_key(read.intersects(ContextParts::CREDENTIAL))?,
+            action: *action,
+            resource: (*resource).clone(),
+            client: circumstances.client.filter(|_| read.intersects(ContextParts::CLIENT)),
+            method: text(ContextParts::METHOD, circumstances.method),
+            host: text(ContextParts::HOST, circumstances.host),
         })
     }
 }
@@ -257,14 +228,9 @@ fn evaluate(
             let errors: Arc<[Arc<str>]> = diagnostics.errors().map(|error| error.to_string().into()).collect();
             let mut policies: Vec<_> = diagnostics.reason().map(names).collect();
             policies.sort_unstable();
-            Decision {
-                // An error makes Cedar skip the policy, which may be a `forbid`: so any error denies.
-                allowed: response.decision() == CedarDecision::Allow && errors.is_empty(),
-                generation: generation.number(),
-                role: facts.role(),
-                policies: policies.into(),
-                errors,
-            }
+            // An error makes Cedar skip the policy, which may be a `forbid`: so any error denies.
+            let allowed = response.decision() == CedarDecision::Allow && errors.is_empty();
+            Decision::new(generation.number(), allowed, facts.role(), policies.into(), errors)
         }
         Err(error) => failed(generation, facts, error),
     }
@@ -280,7 +246,7 @@ fn ask(
 ) -> Result<cedar_policy::Response, String> {
     let slice = entities::slice(subject, resource, facts).map_err(|error| error.to_string())?;
     // An address takes longer to build than all else of the context, and most policies do not look at it.
-    let client = circumstances.client.filter(|_| action.context_use() == ContextUse::Everything);
+    let client = circumstances.client.filter(|_| action.reads().context.intersects(ContextParts::CLIENT));
     let circumstances = Circumstances { client, ..*circumstances };
     let context = entities::context(subject, &circumstances).map_err(|error| error.to_string())?;
     let request =
@@ -292,11 +258,5 @@ fn ask(
 }
 
 fn failed(generation: &Generation, facts: &Facts, error: String) -> Decision {
-    Decision {
-        allowed: false,
-        generation: generation.number(),
-        role: facts.role(),
-        policies: Arc::new([]),
-        errors: Arc::new([error.into()]),
-    }
+    Decision::new(generation.number(), false, facts.role(), Arc::new([]), Arc::new([error.into()]))
 }

@@ -46,10 +46,12 @@ impl Subject<'_> {
         }
     }
 
-    /// What a cached decision for this subject is found by; the console's are not cached.
-    pub(super) fn cache_key(&self) -> Option<SubjectKey> {
+    /// What a cached decision for this subject is found by, which may depend on the credential or does not; the
+    /// console's are not cached.
+    pub(super) fn cache_key(&self, by_credential: bool) -> Option<SubjectKey> {
         match self {
-            Subject::User { credential, .. } => Some(SubjectKey::Credential(credential.digest)),
+            Subject::User { credential, .. } if by_credential => Some(SubjectKey::Credential(credential.digest)),
+            Subject::User { user, .. } => Some(SubjectKey::User(user.id)),
             Subject::Anonymous => Some(SubjectKey::Anonymous),
             Subject::Console => None,
         }
@@ -59,6 +61,7 @@ impl Subject<'_> {
 /// A subject, as a cache knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum SubjectKey {
+    User(UserId),
     Credential(Digest),
     Anonymous,
 }
@@ -143,4 +146,11 @@ pub struct Circumstances<'a> {
     pub role: Option<Role>,
     /// Of actions on members: whether that user has left the application before.
     pub returning: bool,
+}
+
+impl Circumstances<'_> {
+    /// Whether they tell about a member, as the account system's do, and a proxied request's never.
+    pub(super) fn tells_member(&self) -> bool {
+        self.member.is_some() || self.role.is_some() || self.returning
+    }
 }

@@ -275,3 +275,45 @@ fn nobody_in_particular_may_do_what_a_policy_gives_to_everybody() {
     }
     assert_eq!(world.check("DELETE", &target, None).status, 401);
 }
+
+#[test]
+fn a_decision_that_reads_the_request_is_remembered_for_requests_that_are_alike_in_it() {
+    let edited = Edited::with(
+        "@id(\"reads\") forbid (principal, action == Action::\"View\", resource)
+         when { context.host == \"b.example.com\" || context.method == \"HEAD\" ||
+                !(context has client && context.client.isInRange(ip(\"192.0.2.0/25\"))) };",
+    );
+    let world = &edited.world;
+    let bearer = format!("Bearer {}", world.person("ada").api_key);
+    let target = format!("/applications/{}", world.application);
+    let ask = |method: &str, host: &str, client: &str| {
+        let headers = [
+            ("X-Original-Method", method),
+            ("X-Original-URI", target.as_str()),
+            ("X-Original-Host", host),
+            ("X-Original-Proto", "https"),
+            ("X-Real-IP", client),
+            ("Authorization", bearer.as_str()),
+        ];
+        send(world.decision, "GET", "/check/nginx", &headers, "").status
+    };
+    let misses = || edited.metric("gatepost_cache_lookups_total{cache=\"decisions\",result=\"miss\"}");
+    let cases = [
+        ("GET", "a.example.com", "192.0.2.1", 200),
+        ("GET", "b.example.com", "192.0.2.1", 403),
+        ("HEAD", "a.example.com", "192.0.2.1", 403),
+        ("GET", "a.example.com", "192.0.2.200", 403),
+        ("GET", "a.example.com", "", 403),
+        ("GET", "a.example.com", "192.0.2.2", 200),
+    ];
+    let mut known = 0;
+    for round in 0..3 {
+        for (method, host, client, status) in cases {
+            assert_eq!(ask(method, host, client), status, "{round}: {method} {host} {client}");
+        }
+        if round == 0 {
+            known = misses();
+        }
+    }
+    assert_eq!(misses(), known, "everything was there to be remembered after the first round");
+}

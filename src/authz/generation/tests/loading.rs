@@ -4,7 +4,7 @@ use std::path::Path;
 use cedar_policy::Entity;
 
 use super::*;
-use crate::authz::actions::ContextUse;
+use crate::authz::reads::ContextParts;
 
 const POLICY: &str = "@id(\"a\") permit (principal, action == Action::\"View\", resource);\n";
 
@@ -316,18 +316,18 @@ fn an_action_comes_with_its_groups() {
 }
 
 #[test]
-fn what_an_action_uses_of_the_context_is_what_its_policies_use() {
-    let context_use =
-        |folders: &Folders, action: &str| folders.load().unwrap().action_by_name(action).unwrap().1.context_use();
+fn what_a_decision_on_an_action_can_read_is_what_its_policies_read() {
+    let read =
+        |folders: &Folders, action: &str| folders.load().unwrap().action_by_name(action).unwrap().1.reads().context;
     // By scopes every action can depend on the credential, and on nothing else.
-    assert_eq!(context_use(&Folders::new(), "View"), ContextUse::CredentialOnly);
+    assert_eq!(read(&Folders::new(), "View"), ContextParts::CREDENTIAL);
     let without_scopes = || Folders::new().remove("policies/scopes.cedar");
     let shipped = without_scopes();
     for action in ["View", "SshAccess", "SetFleetTag", "LeaveApplication", "DeleteAccount"] {
-        assert_eq!(context_use(&shipped, action), ContextUse::None, "{action}");
+        assert_eq!(read(&shipped, action), ContextParts::none(), "{action}");
     }
     for action in ["AddMember", "ChangeMember", "RemoveMember"] {
-        assert_eq!(context_use(&shipped, action), ContextUse::Everything, "{action}");
+        assert!(ContextParts::MEMBER.is_within(read(&shipped, action)), "{action}");
     }
     let mfa = "unless { context has credential && context.credential.mfa };";
     let scopes = "when { context has credential && context.credential.scopes.contains(\"x\") };";
@@ -343,15 +343,15 @@ fn what_an_action_uses_of_the_context_is_what_its_policies_use() {
     ] {
         for condition in [mfa, scopes] {
             let folders = by(constraint, condition);
-            let expected = |used| if used { ContextUse::CredentialOnly } else { ContextUse::None };
+            let expected = |used| if used { ContextParts::CREDENTIAL } else { ContextParts::none() };
             for (action, used) in [("SshAccess", ssh), ("SetDeviceTag", tag), ("View", view)] {
-                assert_eq!(context_use(&folders, action), expected(used), "{constraint} {action}");
+                assert_eq!(read(&folders, action), expected(used), "{constraint} {action}");
             }
         }
     }
     let folders = by("action in [Action::\"View\", Action::\"Tags\"]", "when { context.method == \"GET\" };");
-    assert_eq!(context_use(&folders, "View"), ContextUse::Everything);
-    assert_eq!(context_use(&folders, "SshAccess"), ContextUse::None);
+    assert_eq!(read(&folders, "View"), ContextParts::METHOD);
+    assert_eq!(read(&folders, "SshAccess"), ContextParts::none());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod engine;
 mod entities;
 mod facts;
 pub mod generation;
+pub mod index;
 pub mod problem;
 mod question;
 pub mod routes;

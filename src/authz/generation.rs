@@ -15,6 +15,7 @@ use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
 use self::files::Files;
 pub use self::files::Origin;
 use super::actions::{Action, Actions};
+use super::index::PolicyIndex;
 use super::problem::Problem;
 use super::routes::Routes;
 
@@ -33,6 +34,7 @@ pub struct Source {
 pub struct Generation {
     number: u64,
     policies: PolicySet,
+    index: PolicyIndex,
     schema: Schema,
     routes: Routes,
     actions: Actions,
@@ -111,10 +113,11 @@ fn load_files(
     }
     Ok(Generation {
         number,
+        index: PolicyIndex::new(&policies, &schema),
         policies,
-        schema,
         routes,
         actions,
+        schema,
         policies_origin: policy_files.origin,
         schema_origin: schema_files.origin,
         files: policy_files.names().chain(schema_files.names()).map(str::to_owned).collect(),
@@ -130,6 +133,11 @@ impl Generation {
     /// The policies. The identifier of each is its `@id`, or else `<file>#<position>`.
     pub fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    /// The same policies, as they are asked.
+    pub fn index(&self) -> &PolicyIndex {
+        &self.index
     }
 
     /// The schema.

@@ -7,9 +7,11 @@
 pub mod actions;
 mod engine;
 mod entities;
+mod evaluate;
 mod facts;
 pub mod generation;
 pub mod index;
+mod prepared;
 pub mod problem;
 mod question;
 pub mod routes;

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use cedar_policy::{Authorizer, Decision as CedarDecision, Entities, PolicyId, Request};
 
-use super::actions::{Action, ContextUse};
+use super::actions::ContextUse;
 use super::entities;
+use super::evaluate::{evaluate, failed};
 use super::facts::Facts;
 use super::generation::{self, Generation, LoadError, Source};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
@@ -17,11 +17,11 @@ use crate::store::{Read, Store, StoreError};
 /// What policies say of one question.
 #[derive(Debug, Clone)]
 pub struct Decision {
-    allowed: bool,
-    generation: u64,
-    role: Option<Role>,
-    policies: Arc<[Arc<str>]>,
-    errors: Arc<[Arc<str>]>,
+    pub(super) allowed: bool,
+    pub(super) generation: u64,
+    pub(super) role: Option<Role>,
+    pub(super) policies: Arc<[Arc<str>]>,
+    pub(super) errors: Arc<[Arc<str>]>,
 }
 
 /// Proof that policies allow something; only an allowing [`Decision`] gives one.
@@ -192,7 +192,7 @@ impl Engine {
         resource: &Resource,
     ) -> Result<serde_json::Value, StoreError> {
         let facts = Facts::load(store, subject.user_id(), resource, &mut |_| {})?;
-        let json = entities::slice(subject, resource, &facts)
+        let json = entities::slice(subject, resource, &facts, self.generation().prepared().types())
             .map(|slice| slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())
             .unwrap_or_default();
         Ok(serde_json::Value::Array(json))
@@ -236,67 +236,4 @@ pub struct EngineCapacity {
     pub facts: u64,
     /// Decisions.
     pub decisions: u64,
-}
-
-/// Asks Cedar. Whatever goes wrong is a deny that says what.
-fn evaluate(
-    generation: &Generation,
-    action: u16,
-    subject: &Subject<'_>,
-    resource: &Resource,
-    facts: &Facts,
-    circumstances: &Circumstances<'_>,
-) -> Decision {
-    let Some(action) = generation.action(action) else {
-        return failed(generation, facts, "the action is not one of this generation".to_owned());
-    };
-    match ask(generation, action, subject, resource, facts, circumstances) {
-        Ok(response) => {
-            let diagnostics = response.diagnostics();
-            let names = |id: &PolicyId| -> Arc<str> { <PolicyId as AsRef<str>>::as_ref(id).into() };
-            let errors: Arc<[Arc<str>]> = diagnostics.errors().map(|error| error.to_string().into()).collect();
-            let mut policies: Vec<_> = diagnostics.reason().map(names).collect();
-            policies.sort_unstable();
-            Decision {
-                // An error makes Cedar skip the policy, which may be a `forbid`: so any error denies.
-                allowed: response.decision() == CedarDecision::Allow && errors.is_empty(),
-                generation: generation.number(),
-                role: facts.role(),
-                policies: policies.into(),
-                errors,
-            }
-        }
-        Err(error) => failed(generation, facts, error),
-    }
-}
-
-fn ask(
-    generation: &Generation,
-    action: &Action,
-    subject: &Subject<'_>,
-    resource: &Resource,
-    facts: &Facts,
-    circumstances: &Circumstances<'_>,
-) -> Result<cedar_policy::Response, String> {
-    let slice = entities::slice(subject, resource, facts).map_err(|error| error.to_string())?;
-    // An address takes longer to build than all else of the context, and most policies do not look at it.
-    let client = circumstances.client.filter(|_| action.context_use() == ContextUse::Everything);
-    let circumstances = Circumstances { client, ..*circumstances };
-    let context = entities::context(subject, &circumstances).map_err(|error| error.to_string())?;
-    let request =
-        Request::new(slice.principal, action.uid().clone(), slice.resource, context, Some(generation.schema()))
-            .map_err(|error| error.to_string())?;
-    let all = slice.entities.into_iter().chain(action.entities().iter().cloned());
-    let entities = Entities::from_entities(all, None).map_err(|error| error.to_string())?;
-    Ok(Authorizer::new().is_authorized(&request, generation.policies(), &entities))
-}
-
-fn failed(generation: &Generation, facts: &Facts, error: String) -> Decision {
-    Decision {
-        allowed: false,
-        generation: generation.number(),
-        role: facts.role(),
-        policies: Arc::new([]),
-        errors: Arc::new([error.into()]),
-    }
 }

@@ -16,6 +16,7 @@ use self::files::Files;
 pub use self::files::Origin;
 use super::actions::{Action, Actions};
 use super::index::PolicyIndex;
+use super::prepared::Prepared;
 use super::problem::Problem;
 use super::routes::Routes;
 
@@ -38,6 +39,7 @@ pub struct Generation {
     schema: Schema,
     routes: Routes,
     actions: Actions,
+    prepared: Prepared,
     policies_origin: Origin,
     schema_origin: Origin,
     files: Vec<String>,
@@ -116,6 +118,7 @@ fn load_files(
         index: PolicyIndex::new(&policies, &schema),
         policies,
         routes,
+        prepared: Prepared::new(actions.as_slice(), &schema),
         actions,
         schema,
         policies_origin: policy_files.origin,
@@ -165,6 +168,11 @@ impl Generation {
     /// The index and the action with this name, such as `View`.
     pub fn action_by_name(&self, name: &str) -> Option<(u16, &Action)> {
         self.actions.find(name)
+    }
+
+    /// What of requests is made ahead of time.
+    pub(super) fn prepared(&self) -> &Prepared {
+        &self.prepared
     }
 
     /// The policy's annotation `@code`: the stable code that a caller sees whom this policy has denied.

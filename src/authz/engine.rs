@@ -4,11 +4,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use cedar_policy::{Authorizer, Decision as CedarDecision, Entities, PolicyId, Request};
 
-use super::actions::Action;
 use super::decision::Decision;
 use super::entities;
+use super::evaluate::{evaluate, failed};
 use super::facts::Facts;
 use super::generation::{self, Generation, LoadError, Source};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
@@ -153,7 +152,7 @@ impl Engine {
         resource: &Resource,
     ) -> Result<serde_json::Value, StoreError> {
         let facts = Facts::load(store, subject.user_id(), resource, &mut |_| {})?;
-        let json = entities::slice(subject, resource, &facts)
+        let json = entities::slice(subject, resource, &facts, self.generation().prepared().types())
             .map(|slice| slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())
             .unwrap_or_default();
         Ok(serde_json::Value::Array(json))
@@ -207,56 +206,4 @@ pub struct EngineCapacity {
     pub facts: u64,
     /// Decisions.
     pub decisions: u64,
-}
-
-/// Asks Cedar. Whatever goes wrong is a deny that says what.
-fn evaluate(
-    generation: &Generation,
-    action: u16,
-    subject: &Subject<'_>,
-    resource: &Resource,
-    facts: &Facts,
-    circumstances: &Circumstances<'_>,
-) -> Decision {
-    let Some(action) = generation.action(action) else {
-        return failed(generation, facts, "the action is not one of this generation".to_owned());
-    };
-    match ask(generation, action, subject, resource, facts, circumstances) {
-        Ok(response) => {
-            let diagnostics = response.diagnostics();
-            let names = |id: &PolicyId| -> Arc<str> { <PolicyId as AsRef<str>>::as_ref(id).into() };
-            let errors: Arc<[Arc<str>]> = diagnostics.errors().map(|error| error.to_string().into()).collect();
-            let mut policies: Vec<_> = diagnostics.reason().map(names).collect();
-            policies.sort_unstable();
-            // An error makes Cedar skip the policy, which may be a `forbid`: so any error denies.
-            let allowed = response.decision() == CedarDecision::Allow && errors.is_empty();
-            Decision::new(generation.number(), allowed, facts.role(), policies.into(), errors)
-        }
-        Err(error) => failed(generation, facts, error),
-    }
-}
-
-fn ask(
-    generation: &Generation,
-    action: &Action,
-    subject: &Subject<'_>,
-    resource: &Resource,
-    facts: &Facts,
-    circumstances: &Circumstances<'_>,
-) -> Result<cedar_policy::Response, String> {
-    let slice = entities::slice(subject, resource, facts).map_err(|error| error.to_string())?;
-    // An address takes longer to build than all else of the context, and most policies do not look at it.
-    let client = circumstances.client.filter(|_| action.reads().context.intersects(ContextParts::CLIENT));
-    let circumstances = Circumstances { client, ..*circumstances };
-    let context = entities::context(subject, &circumstances).map_err(|error| error.to_string())?;
-    let request =
-        Request::new(slice.principal, action.uid().clone(), slice.resource, context, Some(generation.schema()))
-            .map_err(|error| error.to_string())?;
-    let all = slice.entities.into_iter().chain(action.entities().iter().cloned());
-    let entities = Entities::from_entities(all, None).map_err(|error| error.to_string())?;
-    Ok(Authorizer::new().is_authorized(&request, generation.policies(), &entities))
-}
-
-fn failed(generation: &Generation, facts: &Facts, error: String) -> Decision {
-    Decision::new(generation.number(), false, facts.role(), Arc::new([]), Arc::new([error.into()]))
 }

@@ -15,6 +15,8 @@ use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
 use self::files::Files;
 pub use self::files::Origin;
 use super::actions::{Action, Actions};
+use super::index::PolicyIndex;
+use super::prepared::Prepared;
 use super::problem::Problem;
 use super::routes::Routes;
 
@@ -33,9 +35,11 @@ pub struct Source {
 pub struct Generation {
     number: u64,
     policies: PolicySet,
+    index: PolicyIndex,
     schema: Schema,
     routes: Routes,
     actions: Actions,
+    prepared: Prepared,
     policies_origin: Origin,
     schema_origin: Origin,
     files: Vec<String>,
@@ -111,10 +115,12 @@ fn load_files(
     }
     Ok(Generation {
         number,
+        index: PolicyIndex::new(&policies, &schema),
         policies,
-        schema,
         routes,
+        prepared: Prepared::new(actions.as_slice(), &schema),
         actions,
+        schema,
         policies_origin: policy_files.origin,
         schema_origin: schema_files.origin,
         files: policy_files.names().chain(schema_files.names()).map(str::to_owned).collect(),
@@ -130,6 +136,11 @@ impl Generation {
     /// The policies. The identifier of each is its `@id`, or else `<file>#<position>`.
     pub fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    /// The same policies, as they are asked.
+    pub fn index(&self) -> &PolicyIndex {
+        &self.index
     }
 
     /// The schema.
@@ -157,6 +168,11 @@ impl Generation {
     /// The index and the action with this name, such as `View`.
     pub fn action_by_name(&self, name: &str) -> Option<(u16, &Action)> {
         self.actions.find(name)
+    }
+
+    /// What of requests is made ahead of time.
+    pub(super) fn prepared(&self) -> &Prepared {
+        &self.prepared
     }
 
     /// The policy's annotation `@code`: the stable code that a caller sees whom this policy has denied.

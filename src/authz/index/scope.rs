@@ -1,0 +1,179 @@
+//! The scope of a policy, and whether a request is within it.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use cedar_policy_core::ast::{
+    ActionConstraint, Entity, EntityReference, EntityType, EntityUID, Policy, PrincipalOrResourceConstraint, Request,
+};
+use cedar_policy_core::entities::{Dereference, Entities};
+use smallvec::SmallVec;
+
+/// Small numbers for what scopes name. 0 is none of them: it stands for what is not constrained.
+#[derive(Debug)]
+pub(super) struct Numbers<T>(HashMap<Arc<T>, u32>);
+
+/// The number that stands for what is not constrained.
+pub(super) const ANY: u32 = 0;
+
+impl<T> Default for Numbers<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: Eq + Hash> Numbers<T> {
+    /// The number of `thing`, a new one if it has none.
+    pub(super) fn number(&mut self, thing: &Arc<T>) -> u32 {
+        let next = u32::try_from(self.0.len()).map_or(u32::MAX, |len| len.saturating_add(1));
+        *self.0.entry(Arc::clone(thing)).or_insert(next)
+    }
+
+    /// The number of `thing`, if scopes name it.
+    pub(super) fn find(&self, thing: &T) -> Option<u32> {
+        // Most sets have one of these maps empty: then nothing is hashed.
+        if self.0.is_empty() { None } else { self.0.get(thing).copied() }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&T, u32)> {
+        self.0.iter().map(|(thing, number)| (&**thing, *number))
+    }
+}
+
+/// What a policy is for.
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) principal: PrincipalOrResourceConstraint,
+    pub(super) action: Actions,
+    pub(super) resource: PrincipalOrResourceConstraint,
+}
+
+/// The actions that a policy is for, by their numbers.
+#[derive(Debug)]
+pub(super) enum Actions {
+    Any,
+    Eq(u32, Arc<EntityUID>),
+    In(Box<[u32]>),
+}
+
+impl Scope {
+    pub(super) fn of(policy: &Policy, numbers: &mut Numbers<EntityUID>) -> Self {
+        let action = match policy.action_constraint() {
+            ActionConstraint::Any => Actions::Any,
+            ActionConstraint::Eq(uid) => Actions::Eq(numbers.number(uid), Arc::clone(uid)),
+            ActionConstraint::In(uids) => Actions::In(uids.iter().map(|uid| numbers.number(uid)).collect()),
+        };
+        Self {
+            principal: policy.principal_constraint().into_inner(),
+            action,
+            resource: policy.resource_constraint().into_inner(),
+        }
+    }
+
+    /// Whether the request is within the scope: what Cedar's evaluator makes of it.
+    // INVARIANT: no part of a scope can fail to evaluate. `is` and `==` look at identifiers only, and what is on the
+    // right of `in` is an entity or a list of entities, whether there is such an entity or not.
+    pub(super) fn holds(&self, asked: &Asked<'_>) -> bool {
+        let action = match &self.action {
+            Actions::Any => true,
+            Actions::Eq(number, _) => asked.own_action == Some(*number),
+            Actions::In(numbers) => numbers.iter().any(|number| asked.actions.contains(number)),
+        };
+        action && holds(&self.principal, &asked.principal) && holds(&self.resource, &asked.resource)
+    }
+
+    /// Whether requests for `action`, of which it is known that it is one of these actions or in one of them, can be
+    /// within the scope.
+    pub(super) fn could_be_for(&self, action: &EntityUID) -> bool {
+        !matches!(&self.action, Actions::Eq(_, uid) if **uid != *action)
+    }
+
+    pub(super) fn names_an_entity(&self) -> bool {
+        self.principal.get_euid().is_some() || self.resource.get_euid().is_some()
+    }
+
+    /// The numbers that the policy is to be found by.
+    pub(super) fn actions(&self) -> &[u32] {
+        match &self.action {
+            Actions::Any => &[ANY],
+            Actions::Eq(number, _) => std::slice::from_ref(number),
+            Actions::In(numbers) => numbers,
+        }
+    }
+}
+
+fn holds(constraint: &PrincipalOrResourceConstraint, party: &Party<'_>) -> bool {
+    use PrincipalOrResourceConstraint::{Any, Eq, In, Is, IsIn};
+    let is = |entity_type: &EntityType| party.uid.entity_type() == entity_type;
+    let within = |group: &EntityReference| match group {
+        EntityReference::EUID(group) => party.is_in(group),
+        // A policy of a set has its slots filled.
+        EntityReference::Slot(_) => false,
+    };
+    match constraint {
+        Any => true,
+        Is(entity_type) => is(entity_type),
+        Eq(EntityReference::EUID(uid)) => party.uid == &**uid,
+        Eq(EntityReference::Slot(_)) => false,
+        In(group) => within(group),
+        IsIn(entity_type, group) => is(entity_type) && within(group),
+    }
+}
+
+/// The principal or the resource of a request, and what its entities say of it.
+#[derive(Debug)]
+pub(super) struct Party<'a> {
+    uid: &'a EntityUID,
+    entity: Option<&'a Entity>,
+}
+
+impl<'a> Party<'a> {
+    fn of(uid: &'a EntityUID, entities: &'a Entities) -> Self {
+        let entity = match entities.entity(uid) {
+            Dereference::Data(entity) => Some(entity),
+            Dereference::NoSuchEntity | Dereference::Residual(_) => None,
+        };
+        Self { uid, entity }
+    }
+
+    pub(super) fn entity_type(&self) -> &'a EntityType {
+        self.uid.entity_type()
+    }
+
+    /// It, and all that it is in.
+    pub(super) fn within(&self) -> impl Iterator<Item = &'a EntityUID> {
+        std::iter::once(self.uid).chain(self.entity.into_iter().flat_map(Entity::ancestors))
+    }
+
+    fn is_in(&self, group: &EntityUID) -> bool {
+        self.uid == group || self.entity.is_some_and(|entity| entity.is_descendant_of(group))
+    }
+}
+
+/// What a request asks, as far as scopes look at it.
+pub(super) struct Asked<'a> {
+    pub(super) principal: Party<'a>,
+    pub(super) resource: Party<'a>,
+    /// The action's own number, if a scope names it.
+    own_action: Option<u32>,
+    /// `ANY`, and the numbers of the action and of all that it is in.
+    pub(super) actions: SmallVec<[u32; 8]>,
+}
+
+impl<'a> Asked<'a> {
+    /// Nothing if a part of the request is unknown.
+    pub(super) fn of(request: &'a Request, entities: &'a Entities, numbers: &Numbers<EntityUID>) -> Option<Self> {
+        request.context()?;
+        let party = |uid: Option<&'a EntityUID>| Some(Party::of(uid?, entities));
+        let action = party(request.action().uid())?;
+        let mut actions = SmallVec::from_slice(&[ANY]);
+        actions.extend(action.within().filter_map(|uid| numbers.find(uid)));
+        Some(Self {
+            principal: party(request.principal().uid())?,
+            resource: party(request.resource().uid())?,
+            own_action: numbers.find(action.uid),
+            actions,
+        })
+    }
+}

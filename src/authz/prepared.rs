@@ -1,0 +1,114 @@
+//! What of the requests for an action is made, and held against the schema, ahead of time.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use cedar_policy::Schema;
+use cedar_policy_core::ast::{Entity, EntityType, EntityUID, RequestSchema};
+use cedar_policy_core::extensions::Extensions;
+use cedar_policy_core::validator::{ValidatorEntityTypeKind, ValidatorSchema};
+
+use super::actions::Action;
+use super::entities::{self, ContextSamples, Types};
+use super::question::Circumstances;
+use super::reads::ContextParts;
+
+/// The actions of a schema, in their order, and its types.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    actions: Vec<PreparedAction>,
+    types: Types,
+}
+
+impl Prepared {
+    pub(super) fn new(actions: &[Action], schema: &Schema) -> Self {
+        let samples = entities::context_samples();
+        let actions = actions.iter().map(|action| PreparedAction::new(action, schema.as_ref(), samples.as_ref()));
+        Self { actions: actions.collect(), types: Types::of(schema) }
+    }
+
+    /// All actions, each at its index.
+    pub(super) fn actions(&self) -> &[PreparedAction] {
+        &self.actions
+    }
+
+    /// The action with this index.
+    pub(super) fn action(&self, index: u16) -> Option<&PreparedAction> {
+        self.actions.get(usize::from(index))
+    }
+
+    /// The schema's types.
+    pub(super) fn types(&self) -> &Types {
+        &self.types
+    }
+}
+
+/// An action, as requests are made for it.
+#[derive(Debug)]
+pub(super) struct PreparedAction {
+    pub(super) uid: Arc<EntityUID>,
+    /// The entities that a slice needs of it: the action and all groups that it is in.
+    pub(super) entities: Vec<Entity>,
+    /// The parts of the context that policies on it can read.
+    pub(super) reads: ContextParts,
+    principals: Kinds,
+    resources: Kinds,
+    /// Whether the schema takes the contexts of requests for it, without and with what is said of a member.
+    takes_context: bool,
+    takes_member: bool,
+}
+
+impl PreparedAction {
+    fn new(action: &Action, schema: &ValidatorSchema, samples: Option<&ContextSamples>) -> Self {
+        let uid: &EntityUID = action.uid().as_ref();
+        let extensions = Extensions::all_available();
+        let takes = |context| schema.validate_context(context, uid, extensions).is_ok();
+        let takes_context = samples.is_some_and(|samples| samples.without_member.iter().all(takes));
+        Self {
+            uid: Arc::new(uid.clone()),
+            entities: action.entities().iter().map(|entity| entity.as_ref().clone()).collect(),
+            reads: action.reads().context,
+            principals: Kinds::of(schema, schema.principals_for_action(uid).into_iter().flatten()),
+            resources: Kinds::of(schema, schema.resources_for_action(uid).into_iter().flatten()),
+            takes_context,
+            takes_member: takes_context && samples.is_some_and(|samples| takes(&samples.with_member)),
+        }
+    }
+
+    /// Whether it is known that the schema takes such a request. If it is not, that has to be found out.
+    // INVARIANT: the validator looks at a request's principal and resource for their types, and for their identifiers
+    // where these are enumerated, which `Kinds` does alike. Of a context it asks that each attribute has its type and
+    // that none is missing. The samples are the largest and the smallest that are built, so one in between is taken.
+    pub(super) fn fits(&self, principal: &EntityUID, resource: &EntityUID, circumstances: &Circumstances<'_>) -> bool {
+        let takes_context = if circumstances.tells_member() { self.takes_member } else { self.takes_context };
+        takes_context && self.principals.include(principal) && self.resources.include(resource)
+    }
+}
+
+/// The entities that an action applies to.
+#[derive(Debug, Default)]
+struct Kinds {
+    types: Vec<EntityType>,
+    enumerated: HashSet<EntityUID>,
+}
+
+impl Kinds {
+    fn of<'a>(schema: &ValidatorSchema, types: impl Iterator<Item = &'a EntityType>) -> Self {
+        let mut kinds = Self::default();
+        for entity_type in types {
+            match schema.get_entity_type(entity_type).map(|known| &known.kind) {
+                Some(ValidatorEntityTypeKind::Standard(_)) => kinds.types.push(entity_type.clone()),
+                Some(ValidatorEntityTypeKind::Enum(ids)) => {
+                    let uids = ids.iter().map(|id| EntityUID::from_components(entity_type.clone(), id.clone(), None));
+                    kinds.enumerated.extend(uids);
+                }
+                Some(ValidatorEntityTypeKind::External) | None => {}
+            }
+        }
+        kinds
+    }
+
+    fn include(&self, uid: &EntityUID) -> bool {
+        self.types.contains(uid.entity_type()) || self.enumerated.contains(uid)
+    }
+}

@@ -17,6 +17,7 @@ pub mod problem;
 mod question;
 pub mod reads;
 pub mod routes;
+mod table;
 
 pub use decision::{Decision, Permit};
 pub use engine::{Engine, EngineCapacity, Question};

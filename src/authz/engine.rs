@@ -106,23 +106,38 @@ impl Engine {
 
     /// The decision, if it is known without asking the store or evaluating anything.
     pub fn cached(&self, generation: &Generation, question: &Question<'_>) -> Option<Arc<Decision>> {
-        let key = self.key(generation, question)?;
-        self.decisions.get(&self.versions, &key, question.circumstances.now)
+        if generation.tables().covers(question) {
+            let key = (question.subject.user_id(), question.resource.clone());
+            let facts = self.facts.get_stamped(&self.versions, &key);
+            let tabled = facts.as_ref().and_then(|(facts, _)| generation.tables().find(question, facts));
+            if let Some(decision) = tabled {
+                return Some(Arc::clone(decision));
+            }
+        }
+        self.remembered(&self.key(generation, question)?, question)
     }
 
-    /// The decision, from the caches where they have it. Blocks where the store must be asked.
+    /// The decision, from the tables and caches where they have it. Blocks where the store must be asked.
     pub fn decide(&self, generation: &Generation, question: &Question<'_>) -> Result<Arc<Decision>, StoreError> {
-        if let Some(known) = self.cached(generation, question) {
-            return Ok(known);
-        }
         let Question { subject, subject_stamp, resource, circumstances, .. } = question;
         let (facts, stamp) = self.facts(subject.user_id(), resource)?;
+        if let Some(decision) = generation.tables().find(question, &facts) {
+            return Ok(Arc::clone(decision));
+        }
+        let key = self.key(generation, question);
+        if let Some(known) = key.as_ref().and_then(|key| self.remembered(key, question)) {
+            return Ok(known);
+        }
         let decision = Arc::new(evaluate(generation, question.action, subject, resource, &facts, circumstances));
-        if let Some(key) = self.key(generation, question) {
+        if let Some(key) = key {
             let stamp = self.versions.both(subject_stamp, &stamp);
             self.decisions.insert(key, Arc::clone(&decision), stamp, None);
         }
         Ok(decision)
+    }
+
+    fn remembered(&self, key: &DecisionKey, question: &Question<'_>) -> Option<Arc<Decision>> {
+        self.decisions.get(&self.versions, key, question.circumstances.now)
     }
 
     /// The decision from the state that `store` shows and from no cache: for changes, which are decided within the

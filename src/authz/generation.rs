@@ -19,6 +19,7 @@ use super::index::PolicyIndex;
 use super::prepared::Prepared;
 use super::problem::Problem;
 use super::routes::Routes;
+use super::table::Tables;
 
 /// Where a generation is read from. The program's built-in copies stand in for a folder that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub struct Generation {
     routes: Routes,
     actions: Actions,
     prepared: Prepared,
+    tables: Tables,
     policies_origin: Origin,
     schema_origin: Origin,
     files: Vec<String>,
@@ -113,12 +115,15 @@ fn load_files(
     if !problems.is_empty() {
         return Err(LoadError { problems });
     }
+    let index = PolicyIndex::new(&policies, &schema);
+    let prepared = Prepared::new(actions.as_slice(), &schema);
     Ok(Generation {
         number,
-        index: PolicyIndex::new(&policies, &schema),
+        tables: Tables::new(number, &prepared, &index),
+        index,
         policies,
         routes,
-        prepared: Prepared::new(actions.as_slice(), &schema),
+        prepared,
         actions,
         schema,
         policies_origin: policy_files.origin,
@@ -168,6 +173,11 @@ impl Generation {
     /// The index and the action with this name, such as `View`.
     pub fn action_by_name(&self, name: &str) -> Option<(u16, &Action)> {
         self.actions.find(name)
+    }
+
+    /// What is decided ahead of time.
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// What of requests is made ahead of time.

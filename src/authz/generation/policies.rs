@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
 use miette::Diagnostic;
@@ -36,8 +37,12 @@ impl Place<'_> {
 pub(super) fn parse<'a>(files: &'a Files, problems: &mut Vec<Problem>) -> Parsed<'a> {
     let before = problems.len();
     let mut parsed = Parsed { set: PolicySet::new(), places: HashMap::new() };
-    for file in &files.cedar {
-        match file.text.parse::<PolicySet>() {
+    let bytes: usize = files.cedar.iter().map(|file| file.text.len()).sum();
+    let least = if bytes < 64 * 1024 { files.cedar.len() } else { 1 };
+    let read =
+        in_parallel(&files.cedar, least, |files| files.iter().map(|file| file.text.parse::<PolicySet>()).collect());
+    for (file, read) in files.cedar.iter().zip(read) {
+        match read {
             Ok(set) => parsed.add_file(file, &set, problems),
             Err(errors) => problems.extend(errors.iter().map(|error| diagnosed(file, error, 0..0))),
         }
@@ -88,7 +93,22 @@ impl<'a> Parsed<'a> {
     /// Holds the policies against the schema, strictly: a warning is a problem, too. Gives the set, which is to be used
     /// only if no problem was found.
     pub(super) fn validate(self, schema: &Schema, problems: &mut Vec<Problem>) -> PolicySet {
-        let result = Validator::new(schema.clone()).validate(&self.set, ValidationMode::Strict);
+        let policies: Vec<&Policy> = self.set.policies().collect();
+        let validator = Validator::new(schema.clone());
+        // Each policy is validated by itself, which takes most of the time of loading.
+        let found = in_parallel(&policies, 64, |policies| {
+            match PolicySet::from_policies(policies.iter().map(|policy| (*policy).clone())) {
+                Ok(set) => self.found(&validator, &set),
+                Err(error) => vec![Problem::with("policies", error)],
+            }
+        });
+        // One mistake is found again for each action and type that the policy is for.
+        problems.extend(Problem::one_per_place(found));
+        self.set
+    }
+
+    fn found(&self, validator: &Validator, policies: &PolicySet) -> Vec<Problem> {
+        let result = validator.validate(policies, ValidationMode::Strict);
         let failed: HashSet<&PolicyId> = result.validation_errors().map(ValidationError::policy_id).collect();
         let errors = result.validation_errors().map(|error| (error.policy_id(), error as &dyn Diagnostic));
         // What else is odd about a policy that has an error mostly follows from the error.
@@ -100,12 +120,29 @@ impl<'a> Parsed<'a> {
         };
         let found: Vec<Problem> = errors.chain(warnings).map(problem).collect();
         if found.is_empty() && !result.validation_passed_without_warnings() {
-            problems.push(Problem::with("policies", "the policies do not fit the schema"));
+            return vec![Problem::with("policies", "the policies do not fit the schema")];
         }
-        // One mistake is found again for each action and type that the policy is for.
-        problems.extend(Problem::one_per_place(found));
-        self.set
+        found
     }
+}
+
+/// What `work` gives for all items, which are given to it in as many parts as there are processors, but for fewer than
+/// `least`, which are not worth a thread.
+fn in_parallel<T: Sync, R: Send>(items: &[T], least: usize, work: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
+    let parts = available_parallelism().map_or(1, usize::from);
+    let size = items.len().div_ceil(parts).max(least);
+    let Some((first, others)) = items.split_at_checked(size) else { return work(items) };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = others.chunks(size).map(|part| scope.spawn(|| work(part))).collect();
+        let mut all = work(first);
+        for other in others {
+            match other.join() {
+                Ok(more) => all.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    })
 }
 
 /// The policies in the order of their file.

@@ -61,10 +61,11 @@ struct Built {
     entities: Entities,
 }
 
-/// A policy with its whole condition, scope included.
+/// A policy whose scope holds for the action and the class.
 struct Candidate<'a> {
     policy: &'a Policy,
-    condition: Expr,
+    /// What its conditions say, which is all that is left to be found out.
+    condition: Option<&'a Expr>,
 }
 
 impl Compiler<'_> {
@@ -86,8 +87,20 @@ impl Compiler<'_> {
         if policies.len() > MOST_POLICIES || tells_apart {
             return None;
         }
-        let candidates = policies.into_iter().map(|policy| Candidate { policy, condition: policy.condition() });
-        let candidates: Vec<_> = candidates.collect();
+        let evaluator = sample.evaluator(action);
+        let mut candidates = Vec::with_capacity(policies.len());
+        for policy in policies {
+            // It names types and the action only, which are the same in all samples.
+            let scope = [
+                policy.principal_constraint().as_expr(),
+                policy.action_constraint().as_expr(),
+                policy.resource_constraint().as_expr(),
+            ];
+            if scope.iter().map(|part| truth(&evaluator, part, policy)).collect::<Option<Vec<_>>>()?.contains(&false) {
+                continue;
+            }
+            candidates.push(Candidate { policy, condition: policy.non_scope_constraints() });
+        }
         let node = |state: State| {
             if state.is_of(class) { self.node(action, Sample::new(class, state), &candidates) } else { Node::Open }
         };
@@ -115,23 +128,24 @@ impl Compiler<'_> {
     /// message is then about that question.
     fn evaluate(&mut self, action: &PreparedAction, sample: Sample, candidates: &[Candidate<'_>]) -> Option<Outcome> {
         let built = self.built(sample)?;
-        let known = |uid: &Arc<EntityUID>| EntityUIDEntry::Known { euid: Arc::clone(uid), loc: None };
-        let context = Some(built.context.clone());
-        let request =
-            Request::new_unchecked(known(&built.principal), known(&action.uid), known(&built.resource), context);
-        let evaluator = Evaluator::new(request, &built.entities, Extensions::all_available());
+        let evaluator = built.evaluator(action);
         let mut outcome = Outcome::default();
         for Candidate { policy, condition } in candidates {
             let satisfied = match policy.effect() {
                 Effect::Permit => &mut outcome.permits,
                 Effect::Forbid => &mut outcome.forbids,
             };
+            let id = || AsRef::<str>::as_ref(policy.id()).into();
+            let Some(condition) = condition else {
+                satisfied.push(id());
+                continue;
+            };
             match evaluator.partial_interpret(condition, policy.env()).ok()? {
-                PartialValue::Value(Value { value: ValueKind::Lit(Literal::Bool(true)), .. }) => {
-                    satisfied.push(AsRef::<str>::as_ref(policy.id()).into());
+                PartialValue::Value(value) => {
+                    if as_bool(&value)? {
+                        satisfied.push(id());
+                    }
                 }
-                PartialValue::Value(Value { value: ValueKind::Lit(Literal::Bool(false)), .. }) => {}
-                PartialValue::Value(_) => return None,
                 PartialValue::Residual(rest) => {
                     outcome.unknown.extend(rest.unknowns().map(|unknown| unknown.name.to_string()));
                 }
@@ -143,6 +157,30 @@ impl Compiler<'_> {
     fn built(&mut self, sample: Sample) -> Option<Arc<Built>> {
         let of_actions = &self.of_actions;
         self.samples.entry(sample).or_insert_with(|| build(sample, of_actions).map(Arc::new)).clone()
+    }
+}
+
+impl Built {
+    fn evaluator(&self, action: &PreparedAction) -> Evaluator<'_> {
+        let known = |uid: &Arc<EntityUID>| EntityUIDEntry::Known { euid: Arc::clone(uid), loc: None };
+        let (principal, resource) = (known(&self.principal), known(&self.resource));
+        let request = Request::new_unchecked(principal, known(&action.uid), resource, Some(self.context.clone()));
+        Evaluator::new(request, &self.entities, Extensions::all_available())
+    }
+}
+
+/// Whether the expression is true. Nothing if that is not known, or no question of true and false.
+fn truth(evaluator: &Evaluator<'_>, expr: &Expr, policy: &Policy) -> Option<bool> {
+    match evaluator.partial_interpret(expr, policy.env()).ok()? {
+        PartialValue::Value(value) => as_bool(&value),
+        PartialValue::Residual(_) => None,
+    }
+}
+
+fn as_bool(value: &Value) -> Option<bool> {
+    match value.value_kind() {
+        ValueKind::Lit(Literal::Bool(value)) => Some(*value),
+        _ => None,
     }
 }
 

@@ -80,6 +80,8 @@ const LASTING: [&str; 7] = ["kind", "id", "mfa", "scopes", "read_only", "actions
 pub struct Reads {
     /// Which parts of `context`.
     pub context: ContextParts,
+    /// Whether they look at the principal or the resource.
+    pub entities: bool,
     /// Whether they name an entity other than an action, so that this one may be treated unlike all others.
     pub names_entities: bool,
 }
@@ -97,7 +99,11 @@ impl Reads {
     /// What either can read.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
-        Self { context: self.context.with(other.context), names_entities: self.names_entities || other.names_entities }
+        Self {
+            context: self.context.with(other.context),
+            entities: self.entities || other.entities,
+            names_entities: self.names_entities || other.names_entities,
+        }
     }
 
     // INVARIANT: every kind of expression is either a read that is recorded here, or all its parts are walked. A kind
@@ -106,7 +112,8 @@ impl Reads {
         match expr.expr_kind() {
             ExprKind::Lit(Literal::EntityUID(uid)) => self.names_entities |= !uid.is_action(),
             ExprKind::Lit(Literal::Bool(_) | Literal::Long(_) | Literal::String(_)) => {}
-            ExprKind::Var(Var::Principal | Var::Action | Var::Resource) => {}
+            ExprKind::Var(Var::Principal | Var::Resource) => self.entities = true,
+            ExprKind::Var(Var::Action) => {}
             ExprKind::Var(Var::Context) | ExprKind::Slot(_) | ExprKind::Unknown(_) => self.everything(),
             ExprKind::If { test_expr, then_expr, else_expr } => {
                 [test_expr, then_expr, else_expr].into_iter().for_each(|part| self.walk(part));
@@ -149,7 +156,7 @@ impl Reads {
     }
 
     fn everything(&mut self) {
-        *self = Self { context: ContextParts::EVERYTHING, names_entities: true };
+        *self = Self { context: ContextParts::EVERYTHING, entities: true, names_entities: true };
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::thread::available_parallelism;
 
-use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
+use cedar_policy::{ParseErrors, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
 use miette::Diagnostic;
 
 use super::files::{Files, SourceFile};
@@ -39,8 +39,9 @@ pub(super) fn parse<'a>(files: &'a Files, problems: &mut Vec<Problem>) -> Parsed
     let mut parsed = Parsed { set: PolicySet::new(), places: HashMap::new() };
     let bytes: usize = files.cedar.iter().map(|file| file.text.len()).sum();
     let least = if bytes < 64 * 1024 { files.cedar.len() } else { 1 };
-    let read =
-        in_parallel(&files.cedar, least, |files| files.iter().map(|file| file.text.parse::<PolicySet>()).collect());
+    let read: Vec<Result<PolicySet, Box<ParseErrors>>> = in_parallel(&files.cedar, least, |files| {
+        files.iter().map(|file| file.text.parse().map_err(Box::new)).collect()
+    });
     for (file, read) in files.cedar.iter().zip(read) {
         match read {
             Ok(set) => parsed.add_file(file, &set, problems),

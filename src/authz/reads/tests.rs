@@ -99,6 +99,19 @@ fn a_condition_that_names_an_entity_is_told() {
 }
 
 #[test]
+fn a_condition_that_looks_at_an_entity_is_told() {
+    for (condition, looks) in [
+        ("", false),
+        ("when { context.credential.mfa && action == Action::\"View\" }", false),
+        ("when { principal in resource.operators }", true),
+        ("unless { {a: [resource]}.a.isEmpty() }", true),
+        ("when { context }", true),
+    ] {
+        assert_eq!(reads(condition).entities, looks, "{condition}");
+    }
+}
+
+#[test]
 fn sets_of_parts_are_sets() {
     let both = Parts::METHOD.with(Parts::HOST);
     assert!(both.intersects(Parts::HOST) && !both.intersects(Parts::PATH));

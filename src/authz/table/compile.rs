@@ -1,5 +1,6 @@
 //! Working the tables out, by Cedar's partial evaluation of samples.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -9,8 +10,9 @@ use cedar_policy_core::ast::{
 use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
+use smol_str::SmolStr;
 
-use super::kind::{Class, Dimension, Standing, State};
+use super::kind::{Class, Dimension, Narrowed, Standing, State};
 use super::sample::Sample;
 use super::{Node, Tables, Tree};
 use crate::authz::decision::Decision;
@@ -66,6 +68,39 @@ struct Candidate<'a> {
     policy: &'a Policy,
     /// What its conditions say, which is all that is left to be found out.
     condition: Option<&'a Expr>,
+    /// The same for all samples that differ in their entities only, if it looks at no entity; by how the credential is
+    /// narrowed.
+    alike: Option<[OnceCell<Option<Said>>; Narrowed::COUNT]>,
+}
+
+/// What a policy says of a sample.
+#[derive(Clone)]
+enum Said {
+    Satisfied,
+    NotSatisfied,
+    /// That depends on these.
+    Open(Vec<SmolStr>),
+}
+
+impl Candidate<'_> {
+    /// Nothing if it fails.
+    fn said(&self, evaluator: &Evaluator<'_>, sample: Sample) -> Option<Said> {
+        match self.alike.as_ref().and_then(|alike| alike.get(sample.state.narrowed as usize)) {
+            Some(alike) if sample.is_untold() => alike.get_or_init(|| self.evaluate(evaluator)).clone(),
+            _ => self.evaluate(evaluator),
+        }
+    }
+
+    fn evaluate(&self, evaluator: &Evaluator<'_>) -> Option<Said> {
+        let Some(condition) = self.condition else { return Some(Said::Satisfied) };
+        match evaluator.partial_interpret(condition, self.policy.env()).ok()? {
+            PartialValue::Value(value) if as_bool(&value)? => Some(Said::Satisfied),
+            PartialValue::Value(_) => Some(Said::NotSatisfied),
+            PartialValue::Residual(rest) => {
+                Some(Said::Open(rest.unknowns().map(|unknown| unknown.name.clone()).collect()))
+            }
+        }
+    }
 }
 
 impl Compiler<'_> {
@@ -99,7 +134,8 @@ impl Compiler<'_> {
             if scope.iter().map(|part| truth(&evaluator, part, policy)).collect::<Option<Vec<_>>>()?.contains(&false) {
                 continue;
             }
-            candidates.push(Candidate { policy, condition: policy.non_scope_constraints() });
+            let alike = (!Reads::of(policy).entities).then(Default::default);
+            candidates.push(Candidate { policy, condition: policy.non_scope_constraints(), alike });
         }
         let node = |state: State| {
             if state.is_of(class) { self.node(action, Sample::new(class, state), &candidates) } else { Node::Open }
@@ -130,25 +166,15 @@ impl Compiler<'_> {
         let built = self.built(sample)?;
         let evaluator = built.evaluator(action);
         let mut outcome = Outcome::default();
-        for Candidate { policy, condition } in candidates {
-            let satisfied = match policy.effect() {
+        for candidate in candidates {
+            let satisfied = match candidate.policy.effect() {
                 Effect::Permit => &mut outcome.permits,
                 Effect::Forbid => &mut outcome.forbids,
             };
-            let id = || AsRef::<str>::as_ref(policy.id()).into();
-            let Some(condition) = condition else {
-                satisfied.push(id());
-                continue;
-            };
-            match evaluator.partial_interpret(condition, policy.env()).ok()? {
-                PartialValue::Value(value) => {
-                    if as_bool(&value)? {
-                        satisfied.push(id());
-                    }
-                }
-                PartialValue::Residual(rest) => {
-                    outcome.unknown.extend(rest.unknowns().map(|unknown| unknown.name.to_string()));
-                }
+            match candidate.said(&evaluator, sample)? {
+                Said::Satisfied => satisfied.push(AsRef::<str>::as_ref(candidate.policy.id()).into()),
+                Said::NotSatisfied => {}
+                Said::Open(unknown) => outcome.unknown.extend(unknown),
             }
         }
         Some(outcome)
@@ -206,7 +232,7 @@ struct Outcome {
     permits: Vec<Arc<str>>,
     forbids: Vec<Arc<str>>,
     /// What some policies need to know as well.
-    unknown: BTreeSet<String>,
+    unknown: BTreeSet<SmolStr>,
 }
 
 impl Outcome {

@@ -175,6 +175,8 @@ impl Standing {
 }
 
 impl Narrowed {
+    pub(super) const COUNT: usize = 2;
+
     fn of(scopes: &[String]) -> Option<Self> {
         match scopes {
             [] => Some(Self::Not),

@@ -73,6 +73,11 @@ impl Sample {
         self
     }
 
+    /// Whether nothing but the structure is known.
+    pub(super) fn is_untold(&self) -> bool {
+        self.known.iter().all(Option::is_none)
+    }
+
     pub(super) fn knows(&self, dimension: Dimension) -> bool {
         self.value(dimension).is_some()
     }

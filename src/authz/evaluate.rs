@@ -50,7 +50,7 @@ fn ask(
     facts: &Facts,
     circumstances: &Circumstances<'_>,
 ) -> Result<Authorization, String> {
-    let slice = entities::slice(subject, resource, facts, generation.prepared().types());
+    let slice = entities::slice(subject, resource, facts, generation.prepared().types(), action.reads);
     let slice = slice.map_err(|error| error.to_string())?;
     let fits = action.fits(&slice.principal, &slice.resource, circumstances);
     // Of a context that is looked at by the schema, too, nothing may be missing but the address, which takes longer to
@@ -75,7 +75,7 @@ fn ask(
     let closed = TCComputation::AssumeAlreadyComputed;
     let entities = Entities::from_entities(all, None::<&NoEntitiesSchema>, closed, extensions);
     let entities = entities.map_err(|error| error.to_string())?;
-    Ok(generation.index().authorize(&request, &entities))
+    Ok(generation.index().authorize_for(&action.keys, &request, &entities))
 }
 
 fn known(uid: Arc<EntityUID>) -> EntityUIDEntry {
@@ -92,3 +92,6 @@ pub(super) fn failed(generation: &Generation, facts: &Facts, error: String) -> D
         errors: Arc::new([error.into()]),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,12 +113,13 @@ fn load_files(
     if !problems.is_empty() {
         return Err(LoadError { problems });
     }
+    let index = PolicyIndex::new(&policies, &schema);
     Ok(Generation {
         number,
-        index: PolicyIndex::new(&policies, &schema),
         policies,
         routes,
-        prepared: Prepared::new(actions.as_slice(), &schema),
+        prepared: Prepared::new(actions.as_slice(), &schema, &index),
+        index,
         actions,
         schema,
         policies_origin: policy_files.origin,

@@ -9,7 +9,8 @@ use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::{ValidatorEntityTypeKind, ValidatorSchema};
 
 use super::actions::{Action, ContextUse};
-use super::entities::{self, ContextSamples, Types};
+use super::entities::{self, ContextSamples, Reads, Types};
+use super::index::{ActionKeys, PolicyIndex};
 use super::question::Circumstances;
 
 /// The actions of a schema, in their order, and its types.
@@ -20,10 +21,14 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(actions: &[Action], schema: &Schema) -> Self {
+    pub(super) fn new(actions: &[Action], schema: &Schema, policies: &PolicyIndex) -> Self {
         let samples = entities::context_samples();
-        let actions = actions.iter().map(|action| PreparedAction::new(action, schema.as_ref(), samples.as_ref()));
-        Self { actions: actions.collect(), types: Types::of(schema) }
+        let reads = policies.summary(Reads::of);
+        let prepare = |action: &Action| {
+            let keys = policies.action(action.uid().as_ref());
+            PreparedAction::new(action, reads(&keys), keys, schema.as_ref(), samples.as_ref())
+        };
+        Self { actions: actions.iter().map(prepare).collect(), types: Types::of(schema) }
     }
 
     /// The action with this index.
@@ -41,8 +46,10 @@ impl Prepared {
 #[derive(Debug)]
 pub(super) struct PreparedAction {
     pub(super) uid: Arc<EntityUID>,
-    /// The entities that a slice needs of it: the action and all groups that it is in.
+    pub(super) keys: ActionKeys,
+    /// The entities that a slice needs of it: the action, and the groups that it is in if policies may look at these.
     pub(super) entities: Vec<Entity>,
+    pub(super) reads: Reads,
     pub(super) context_use: ContextUse,
     principals: Kinds,
     resources: Kinds,
@@ -52,14 +59,23 @@ pub(super) struct PreparedAction {
 }
 
 impl PreparedAction {
-    fn new(action: &Action, schema: &ValidatorSchema, samples: Option<&ContextSamples>) -> Self {
+    fn new(
+        action: &Action,
+        reads: Reads,
+        keys: ActionKeys,
+        schema: &ValidatorSchema,
+        samples: Option<&ContextSamples>,
+    ) -> Self {
         let uid: &EntityUID = action.uid().as_ref();
         let extensions = Extensions::all_available();
         let takes = |context| schema.validate_context(context, uid, extensions).is_ok();
+        let needed = action.entities().iter().take(if reads.follows_literals() { usize::MAX } else { 1 });
         let takes_context = samples.is_some_and(|samples| samples.without_member.iter().all(takes));
         Self {
             uid: Arc::new(uid.clone()),
-            entities: action.entities().iter().map(|entity| entity.as_ref().clone()).collect(),
+            keys,
+            entities: needed.map(|entity| entity.as_ref().clone()).collect(),
+            reads,
             context_use: action.context_use(),
             principals: Kinds::of(schema, schema.principals_for_action(uid).into_iter().flatten()),
             resources: Kinds::of(schema, schema.resources_for_action(uid).into_iter().flatten()),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
 use super::decision::Decision;
-use super::entities;
+use super::entities::{self, AttributeReads};
 use super::evaluate::{evaluate, failed};
 use super::facts::Facts;
 use super::generation::{self, Generation, LoadError, Source};
@@ -167,9 +167,11 @@ impl Engine {
         resource: &Resource,
     ) -> Result<serde_json::Value, StoreError> {
         let facts = Facts::load(store, subject.user_id(), resource, &mut |_| {})?;
-        let json = entities::slice(subject, resource, &facts, self.generation().prepared().types())
-            .map(|slice| slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())
-            .unwrap_or_default();
+        let generation = self.generation();
+        let json =
+            entities::slice(subject, resource, &facts, generation.prepared().types(), AttributeReads::EVERYTHING)
+                .map(|slice| slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())
+                .unwrap_or_default();
         Ok(serde_json::Value::Array(json))
     }
 

@@ -8,6 +8,7 @@
 //! left to be worked out. That it fits the schema is checked when the schema is loaded, by [`samples`].
 
 mod context;
+mod reads;
 mod samples;
 mod uids;
 
@@ -19,6 +20,8 @@ use cedar_policy_core::parser::err::ParseErrors;
 use smol_str::SmolStr;
 
 pub(super) use self::context::context;
+use self::reads::Attribute;
+pub(super) use self::reads::AttributeReads;
 pub(super) use self::samples::{ContextSamples, context_samples, samples};
 pub(super) use self::uids::Types;
 use self::uids::{OwnTypes, nobody, own_types, team};
@@ -49,137 +52,171 @@ pub(super) struct Slice {
     pub(super) entities: Vec<Entity>,
 }
 
-/// Builds the slice.
-pub(super) fn slice(subject: &Subject<'_>, resource: &Resource, facts: &Facts, types: &Types) -> Result<Slice> {
+/// Builds the slice, as far as `reads` tells that it is looked at.
+pub(super) fn slice(
+    subject: &Subject<'_>,
+    resource: &Resource,
+    facts: &Facts,
+    types: &Types,
+    reads: AttributeReads,
+) -> Result<Slice> {
     let own = own_types()?;
-    let resource_uid = Arc::new(uids::of_resource(own, types, resource)?);
+    let builder = Builder { own: &own, reads };
+    let resource_uid = Arc::new(uids::of_resource(&own, types, resource)?);
     let mut entities = Vec::with_capacity(4);
     let mut teams = HashSet::new();
     match (facts, resource) {
         (Facts::Application(Some(known)), _) => {
-            let organization = uids::organization(own, known.organization.organization.id);
-            entities.push(application(own, &resource_uid, known, &organization));
-            entities.push(organization_entity(own, organization, &known.organization));
-            join_teams(own, known, &mut teams);
+            let organization = uids::organization(&own, known.organization.organization.id);
+            entities.push(builder.application((*resource_uid).clone(), known, &organization));
+            entities.extend(builder.organization_of_application(organization, &known.organization));
+            builder.join_teams(known, &mut teams);
         }
         (Facts::Device(Some(known)), _) => {
-            let organization = uids::organization(own, known.organization.organization.id);
-            let application_uid = Arc::new(uids::application(own, known.application.id));
-            entities.push(device(own, &resource_uid, known, &application_uid, &organization));
-            entities.push(application(own, &application_uid, known, &organization));
-            entities.push(organization_entity(own, organization, &known.organization));
-            join_teams(own, known, &mut teams);
+            let organization = uids::organization(&own, known.organization.organization.id);
+            let application = uids::application(&own, known.application.id);
+            entities.push(builder.device((*resource_uid).clone(), known, &application, &organization));
+            if reads.reaches(Attribute::Application) {
+                entities.push(builder.application(application, known, &organization));
+                entities.extend(builder.organization_of_application(organization, &known.organization));
+            }
+            builder.join_teams(known, &mut teams);
         }
         (Facts::Application(None) | Facts::Device(None), _) => {
-            entities.push(entity((*resource_uid).clone(), nobodys_teams(own), HashSet::new(), HashSet::new()));
+            entities.push(builder.entity((*resource_uid).clone(), builder.nobodys_teams()));
         }
         (Facts::Organization(Some(known)), _) => {
-            entities.push(organization_entity(own, (*resource_uid).clone(), known));
-            join_administration(own, known, &mut teams);
+            entities.push(builder.organization((*resource_uid).clone(), known));
+            builder.join_administration(known, &mut teams);
         }
         (Facts::Organization(None), _) | (Facts::Nothing, Resource::Unregistered { .. }) => {
-            entities.push(unregistered(own, &resource_uid));
+            entities.push(builder.unregistered((*resource_uid).clone()));
         }
         (Facts::User(Some(known)), _) if subject.user_id() != Some(known.id) => {
-            entities.push(user(known, (*resource_uid).clone(), HashSet::new()));
+            entities.push(builder.user(known, (*resource_uid).clone(), HashSet::new()));
         }
         (Facts::User(_) | Facts::Nothing, _) => entities.push(Entity::with_uid((*resource_uid).clone())),
     }
-    let principal = Arc::new(uids::of_subject(own, subject));
+    let principal = Arc::new(uids::of_subject(&own, subject));
     if let Subject::User { user: known, .. } = subject {
         // The subject may be the resource as well, which then stands in the slice once.
         entities.retain(|entity| *entity.uid() != *principal);
-        entities.push(user(known, (*principal).clone(), teams));
+        entities.push(builder.user(known, (*principal).clone(), teams));
     } else {
         entities.push(Entity::with_uid((*principal).clone()));
     }
     Ok(Slice { principal, resource: resource_uid, entities })
 }
 
-fn user(user: &User, uid: EntityUID, teams: HashSet<EntityUID>) -> Entity {
-    let attributes = [
-        ("email", text(user.email.as_str())),
-        ("installation_administrator", user.installation_administrator.into()),
-        ("username", text(user.username.as_str())),
-    ];
-    entity(uid, attributes, teams, HashSet::new())
+struct Builder<'a> {
+    own: &'a OwnTypes,
+    reads: AttributeReads,
 }
 
-fn application(own: &OwnTypes, uid: &EntityUID, facts: &ApplicationFacts, organization: &EntityUID) -> Entity {
-    let ApplicationFacts { application, .. } = facts;
-    let more = [
-        ("organization", organization.clone().into()),
-        ("owner", uids::user(own, application.owner).into()),
-        ("type", text(application.application_type.as_str())),
-    ];
-    let attributes = teams_of(own, facts).into_iter().chain(more);
-    entity(uid.clone(), attributes, HashSet::from([organization.clone()]), HashSet::new())
+impl Builder<'_> {
+    fn user(&self, user: &User, uid: EntityUID, teams: HashSet<EntityUID>) -> Entity {
+        let attributes = [
+            self.attribute(Attribute::Email, || text(user.email.as_str())),
+            self.attribute(Attribute::InstallationAdministrator, || user.installation_administrator.into()),
+            self.attribute(Attribute::Username, || text(user.username.as_str())),
+        ];
+        entity(uid, attributes.into_iter().flatten(), teams, HashSet::new())
+    }
+
+    fn application(&self, uid: EntityUID, facts: &ApplicationFacts, organization: &EntityUID) -> Entity {
+        let ApplicationFacts { application, .. } = facts;
+        let more = [
+            self.attribute(Attribute::Organization, || organization.clone().into()),
+            self.attribute(Attribute::Owner, || uids::user(self.own, application.owner).into()),
+            self.attribute(Attribute::Type, || text(application.application_type.as_str())),
+        ];
+        let attributes = self.teams_of(facts).into_iter().chain(more).flatten();
+        entity(uid, attributes, HashSet::from([organization.clone()]), HashSet::new())
+    }
+
+    fn device(
+        &self,
+        uid: EntityUID,
+        facts: &ApplicationFacts,
+        application: &EntityUID,
+        organization: &EntityUID,
+    ) -> Entity {
+        let more = self.attribute(Attribute::Application, || application.clone().into());
+        let attributes = self.teams_of(facts).into_iter().flatten().chain(more);
+        entity(uid, attributes, HashSet::from([application.clone()]), HashSet::from([organization.clone()]))
+    }
+
+    fn organization_of_application(&self, uid: EntityUID, facts: &OrganizationFacts) -> Option<Entity> {
+        self.reads.reaches(Attribute::Organization).then(|| self.organization(uid, facts))
+    }
+
+    fn organization(&self, uid: EntityUID, facts: &OrganizationFacts) -> Entity {
+        let administrators = || team(self.own, facts.organization.id.as_bytes(), Role::Administrator).into();
+        let attributes = [
+            self.attribute(Attribute::Administrators, administrators),
+            self.attribute(Attribute::Plan, || text(facts.organization.plan.as_str())),
+        ];
+        self.entity(uid, attributes)
+    }
+
+    /// Something that the store does not know. Of Gatepost's own types it has the teams that policies ask for.
+    fn unregistered(&self, uid: EntityUID) -> Entity {
+        let entity_type = uid.entity_type();
+        if [&self.own.application, &self.own.device].contains(&entity_type) {
+            self.entity(uid, self.nobodys_teams())
+        } else if *entity_type == self.own.organization {
+            self.entity(uid, [self.attribute(Attribute::Administrators, || nobody(self.own).into())])
+        } else {
+            Entity::with_uid(uid)
+        }
+    }
+
+    /// The teams that the subject is in, as far as the application and its organization know.
+    fn join_teams(&self, facts: &ApplicationFacts, teams: &mut HashSet<EntityUID>) {
+        self.join_administration(&facts.organization, teams);
+        teams.extend(facts.role.map(|role| team(self.own, facts.application.id.as_bytes(), role)));
+    }
+
+    fn join_administration(&self, facts: &OrganizationFacts, teams: &mut HashSet<EntityUID>) {
+        if facts.is_administrator {
+            teams.insert(team(self.own, facts.organization.id.as_bytes(), Role::Administrator));
+        }
+    }
+
+    fn teams_of(&self, facts: &ApplicationFacts) -> [Option<Pair>; 4] {
+        Role::ALL.map(|role| {
+            let value = || team(self.own, facts.application.id.as_bytes(), role).into();
+            self.attribute(Attribute::team(role), value)
+        })
+    }
+
+    fn nobodys_teams(&self) -> [Option<Pair>; 4] {
+        let nobody = Arc::new(nobody(self.own));
+        Role::ALL.map(|role| self.attribute(Attribute::team(role), || Arc::clone(&nobody).into()))
+    }
+
+    fn attribute(&self, attribute: Attribute, value: impl FnOnce() -> Value) -> Option<Pair> {
+        self.reads.includes(attribute).then(|| (SmolStr::new_static(attribute.name()), PartialValue::Value(value())))
+    }
+
+    /// An entity that is in no other.
+    fn entity(&self, uid: EntityUID, attributes: impl IntoIterator<Item = Option<Pair>>) -> Entity {
+        entity(uid, attributes.into_iter().flatten(), HashSet::new(), HashSet::new())
+    }
 }
 
-fn device(
-    own: &OwnTypes,
-    uid: &EntityUID,
-    facts: &ApplicationFacts,
-    application: &Arc<EntityUID>,
-    organization: &EntityUID,
+/// An attribute's name and value.
+type Pair = (SmolStr, PartialValue);
+
+fn entity(
+    uid: EntityUID,
+    attributes: impl IntoIterator<Item = Pair>,
+    parents: HashSet<EntityUID>,
+    further_ancestors: HashSet<EntityUID>,
 ) -> Entity {
-    let more = [("application", Arc::clone(application).into())];
-    let attributes = teams_of(own, facts).into_iter().chain(more);
-    let parents = HashSet::from([(**application).clone()]);
-    entity(uid.clone(), attributes, parents, HashSet::from([organization.clone()]))
-}
-
-fn organization_entity(own: &OwnTypes, uid: EntityUID, facts: &OrganizationFacts) -> Entity {
-    let administrators = team(own, facts.organization.id.as_bytes(), Role::Administrator);
-    let attributes = [("administrators", administrators.into()), ("plan", text(facts.organization.plan.as_str()))];
-    entity(uid, attributes, HashSet::new(), HashSet::new())
-}
-
-/// Something that the store does not know. Of Gatepost's own types it has the teams that policies ask for.
-fn unregistered(own: &OwnTypes, uid: &EntityUID) -> Entity {
-    let entity_type = uid.entity_type();
-    let none = HashSet::new;
-    if [&own.application, &own.device].contains(&entity_type) {
-        entity(uid.clone(), nobodys_teams(own), none(), none())
-    } else if *entity_type == own.organization {
-        entity(uid.clone(), [("administrators", nobody(own).into())], none(), none())
-    } else {
-        Entity::with_uid(uid.clone())
-    }
-}
-
-/// The teams that the subject is in, as far as the application and its organization know.
-fn join_teams(own: &OwnTypes, facts: &ApplicationFacts, teams: &mut HashSet<EntityUID>) {
-    join_administration(own, &facts.organization, teams);
-    teams.extend(facts.role.map(|role| team(own, facts.application.id.as_bytes(), role)));
-}
-
-fn join_administration(own: &OwnTypes, facts: &OrganizationFacts, teams: &mut HashSet<EntityUID>) {
-    if facts.is_administrator {
-        teams.insert(team(own, facts.organization.id.as_bytes(), Role::Administrator));
-    }
-}
-
-fn teams_of(own: &OwnTypes, facts: &ApplicationFacts) -> [(&'static str, Value); 4] {
-    Role::ALL.map(|role| (uids::team_name(role), team(own, facts.application.id.as_bytes(), role).into()))
-}
-
-fn nobodys_teams(own: &OwnTypes) -> [(&'static str, Value); 4] {
-    let nobody = Arc::new(nobody(own));
-    Role::ALL.map(|role| (uids::team_name(role), Arc::clone(&nobody).into()))
+    Entity::new_with_attr_partial_value(uid, attributes, further_ancestors, parents, [])
 }
 
 fn text(text: &str) -> Value {
     SmolStr::new(text).into()
-}
-
-fn entity(
-    uid: EntityUID,
-    attributes: impl IntoIterator<Item = (&'static str, Value)>,
-    parents: HashSet<EntityUID>,
-    further_ancestors: HashSet<EntityUID>,
-) -> Entity {
-    let attributes =
-        attributes.into_iter().map(|(name, value)| (SmolStr::new_static(name), PartialValue::Value(value)));
-    Entity::new_with_attr_partial_value(uid, attributes, further_ancestors, parents, [])
 }

@@ -48,13 +48,13 @@ fn ask(
     facts: &Facts,
     circumstances: &Circumstances<'_>,
 ) -> Result<Authorization, String> {
-    let slice = entities::slice(subject, resource, facts, generation.prepared().types());
+    let slice = entities::slice(subject, resource, facts, generation.prepared().types(), action.attributes);
     let slice = slice.map_err(|error| error.to_string())?;
     let fits = action.fits(&slice.principal, &slice.resource, circumstances);
     // Of a context that is looked at by the schema, too, nothing may be missing but the address, which takes longer to
     // build than all else.
-    let needed = if fits { action.reads } else { ContextParts::EVERYTHING };
-    let client = circumstances.client.filter(|_| action.reads.intersects(ContextParts::CLIENT));
+    let needed = if fits { action.context } else { ContextParts::EVERYTHING };
+    let client = circumstances.client.filter(|_| action.context.intersects(ContextParts::CLIENT));
     let circumstances = Circumstances { client, ..*circumstances };
     let context = entities::context(subject, &circumstances, needed).map_err(|error| error.to_string())?;
     let extensions = Extensions::all_available();
@@ -73,7 +73,7 @@ fn ask(
     let closed = TCComputation::AssumeAlreadyComputed;
     let entities = Entities::from_entities(all, None::<&NoEntitiesSchema>, closed, extensions);
     let entities = entities.map_err(|error| error.to_string())?;
-    Ok(generation.index().authorize(&request, &entities))
+    Ok(generation.index().authorize_for(&action.keys, &request, &entities))
 }
 
 fn known(uid: Arc<EntityUID>) -> EntityUIDEntry {
@@ -84,3 +84,6 @@ fn known(uid: Arc<EntityUID>) -> EntityUIDEntry {
 pub(super) fn failed(generation: &Generation, facts: &Facts, error: String) -> Decision {
     Decision::new(generation.number(), false, facts.role(), Arc::new([]), Arc::new([error.into()]))
 }
+
+#[cfg(test)]
+mod tests;

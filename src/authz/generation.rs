@@ -116,7 +116,7 @@ fn load_files(
         return Err(LoadError { problems });
     }
     let index = PolicyIndex::new(&policies, &schema);
-    let prepared = Prepared::new(actions.as_slice(), &schema);
+    let prepared = Prepared::new(actions.as_slice(), &schema, &index);
     Ok(Generation {
         number,
         tables: Tables::new(number, &prepared, &index),

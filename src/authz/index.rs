@@ -4,20 +4,25 @@
 //! they are loaded, so that a request meets only the few that can say something about it, however many there are. What
 //! they say is decided by Cedar's evaluator, and put together as its authorizer does.
 
+mod plain;
 mod reach;
 mod scope;
 mod shelves;
 
+use std::collections::HashMap;
+use std::ops::BitOr;
 use std::sync::Arc;
 
 use cedar_policy::{AuthorizationError, Decision, PolicySet, Schema};
-use cedar_policy_core::ast::{EntityType, EntityUID, Literal, Policy, Request, Value, ValueKind};
+use cedar_policy_core::ast::{EntityType, EntityUID, Expr, Literal, Policy, Request, Value, ValueKind};
 use cedar_policy_core::authorizer::AuthorizationError as CoreError;
 use cedar_policy_core::entities::Entities;
 use cedar_policy_core::evaluator::{EvaluationError, Evaluator};
 use cedar_policy_core::extensions::Extensions;
 
+use self::plain::plain;
 use self::reach::Reaches;
+pub(super) use self::scope::ActionKeys;
 use self::scope::{Asked, Numbers, Scope};
 use self::shelves::Shelves;
 
@@ -35,6 +40,8 @@ struct Indexed {
     policy: Policy,
     id: Arc<str>,
     scope: Scope,
+    /// What its conditions come to, if it has any.
+    condition: Option<Expr>,
 }
 
 /// What Cedar's `Authorizer` would answer.
@@ -60,6 +67,7 @@ impl PolicyIndex {
             .map(|policy| Indexed {
                 id: AsRef::<str>::as_ref(policy.id()).into(),
                 scope: Scope::of(policy, &mut actions),
+                condition: policy.non_scope_constraints().map(plain),
                 policy: policy.clone(),
             })
             .collect();
@@ -71,24 +79,55 @@ impl PolicyIndex {
 
     /// The answer to a request in which nothing is unknown: exactly that of Cedar's `Authorizer` over the whole set.
     pub fn authorize(&self, request: &Request, entities: &Entities) -> Authorization {
+        match scope::asked_action(request, entities, &self.actions) {
+            Some(action) => self.authorize_for(&action, request, entities),
+            None => self.authorize_by_all(request, entities),
+        }
+    }
+
+    /// The same, if the request's action is this one, and in the groups that it is in by the schema and in no others.
+    pub(super) fn authorize_for(&self, action: &ActionKeys, request: &Request, entities: &Entities) -> Authorization {
+        let Some(asked) = Asked::of(request, entities, action) else { return self.authorize_by_all(request, entities) };
         let evaluator = Evaluator::new(request.clone(), entities, Extensions::all_available());
         let mut answer = Answer::default();
-        match Asked::of(request, entities, &self.actions) {
-            Some(asked) => {
-                for indexed in self.shelves.candidates(&asked).into_iter().filter_map(|at| self.at(at)) {
-                    answer.add(indexed, indexed.is_satisfied(&asked, &evaluator));
-                }
-            }
-            None => self.policies.iter().for_each(|indexed| answer.add(indexed, indexed.evaluated_in_full(&evaluator))),
+        for indexed in self.shelves.candidates(&asked).into_iter().filter_map(|at| self.at(at)) {
+            answer.add(indexed, indexed.is_satisfied(&asked, &evaluator));
         }
         answer.concluded()
+    }
+
+    fn authorize_by_all(&self, request: &Request, entities: &Entities) -> Authorization {
+        let evaluator = Evaluator::new(request.clone(), entities, Extensions::all_available());
+        let mut answer = Answer::default();
+        self.policies.iter().for_each(|indexed| answer.add(indexed, indexed.evaluated_in_full(&evaluator)));
+        answer.concluded()
+    }
+
+    /// What the action is known by here, in the groups that it is in by the schema.
+    pub(super) fn action(&self, action: &EntityUID) -> ActionKeys {
+        self.reaches.action(action, &self.actions)
+    }
+
+    /// What `of` says of the policies that can be for an action, put together for each.
+    pub(super) fn summary<T: BitOr<Output = T> + Copy + Default>(
+        &self,
+        of: impl Fn(&Policy) -> T,
+    ) -> impl Fn(&ActionKeys) -> T {
+        let mut known: HashMap<u32, T> = HashMap::new();
+        for Indexed { policy, scope, .. } in &self.policies {
+            let of_it = of(policy);
+            for number in scope.actions() {
+                let of_action = known.entry(*number).or_default();
+                *of_action = *of_action | of_it;
+            }
+        }
+        move |action| action.all.iter().filter_map(|number| known.get(number)).fold(T::default(), |all, one| all | *one)
     }
 
     /// The policies that could apply to requests for `action` by a principal and on a resource of these types, and whose
     /// scopes name neither a principal nor a resource; in the order of the set.
     pub fn unnamed(&self, action: &EntityUID, principal_type: &EntityType, resource_type: &EntityType) -> Vec<&Policy> {
-        let actions = self.reaches.actions(action, &self.actions);
-        let found = self.shelves.unnamed(&actions, principal_type, resource_type);
+        let found = self.shelves.unnamed(&self.action(action).all, principal_type, resource_type);
         let found = found.into_iter().filter_map(|at| self.at(at));
         found.filter(|indexed| indexed.scope.could_be_for(action)).map(|indexed| &indexed.policy).collect()
     }
@@ -96,8 +135,7 @@ impl PolicyIndex {
     /// Whether a policy that could apply to such requests names a principal or a resource in its scope. Relies on the
     /// schema for what can be in what, as long as the entities of the request do.
     pub fn names_entities(&self, action: &EntityUID, principal_type: &EntityType, resource_type: &EntityType) -> bool {
-        let actions = self.reaches.actions(action, &self.actions);
-        self.reaches.any_named(self.actions.find(action), &actions, principal_type, resource_type)
+        self.reaches.any_named(&self.action(action), principal_type, resource_type)
     }
 
     fn at(&self, at: u32) -> Option<&Indexed> {
@@ -111,7 +149,7 @@ impl Indexed {
         if !self.scope.holds(asked) {
             return Ok(false);
         }
-        let Some(condition) = self.policy.non_scope_constraints() else { return Ok(true) };
+        let Some(condition) = &self.condition else { return Ok(true) };
         match evaluator.interpret(condition, self.policy.env()) {
             Ok(Value { value: ValueKind::Lit(Literal::Bool(satisfied)), .. }) => Ok(satisfied),
             // What is wrong, and how that is said, is left to Cedar.

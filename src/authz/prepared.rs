@@ -9,7 +9,8 @@ use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::{ValidatorEntityTypeKind, ValidatorSchema};
 
 use super::actions::Action;
-use super::entities::{self, ContextSamples, Types};
+use super::entities::{self, AttributeReads, ContextSamples, Types};
+use super::index::{ActionKeys, PolicyIndex};
 use super::question::Circumstances;
 use super::reads::ContextParts;
 
@@ -21,10 +22,14 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(actions: &[Action], schema: &Schema) -> Self {
+    pub(super) fn new(actions: &[Action], schema: &Schema, policies: &PolicyIndex) -> Self {
         let samples = entities::context_samples();
-        let actions = actions.iter().map(|action| PreparedAction::new(action, schema.as_ref(), samples.as_ref()));
-        Self { actions: actions.collect(), types: Types::of(schema) }
+        let reads = policies.summary(AttributeReads::of);
+        let prepare = |action: &Action| {
+            let keys = policies.action(action.uid().as_ref());
+            PreparedAction::new(action, reads(&keys), keys, schema.as_ref(), samples.as_ref())
+        };
+        Self { actions: actions.iter().map(prepare).collect(), types: Types::of(schema) }
     }
 
     /// All actions, each at its index.
@@ -47,10 +52,13 @@ impl Prepared {
 #[derive(Debug)]
 pub(super) struct PreparedAction {
     pub(super) uid: Arc<EntityUID>,
-    /// The entities that a slice needs of it: the action and all groups that it is in.
+    pub(super) keys: ActionKeys,
+    /// The entities that a slice needs of it: the action, and the groups that it is in if policies may look at these.
     pub(super) entities: Vec<Entity>,
-    /// The parts of the context that policies on it can read.
-    pub(super) reads: ContextParts,
+    /// What of entities policies on it can read.
+    pub(super) attributes: AttributeReads,
+    /// The parts of the context that they can read.
+    pub(super) context: ContextParts,
     principals: Kinds,
     resources: Kinds,
     /// Whether the schema takes the contexts of requests for it, without and with what is said of a member.
@@ -59,15 +67,24 @@ pub(super) struct PreparedAction {
 }
 
 impl PreparedAction {
-    fn new(action: &Action, schema: &ValidatorSchema, samples: Option<&ContextSamples>) -> Self {
+    fn new(
+        action: &Action,
+        attributes: AttributeReads,
+        keys: ActionKeys,
+        schema: &ValidatorSchema,
+        samples: Option<&ContextSamples>,
+    ) -> Self {
         let uid: &EntityUID = action.uid().as_ref();
         let extensions = Extensions::all_available();
         let takes = |context| schema.validate_context(context, uid, extensions).is_ok();
+        let needed = action.entities().iter().take(if attributes.follows_literals() { usize::MAX } else { 1 });
         let takes_context = samples.is_some_and(|samples| samples.without_member.iter().all(takes));
         Self {
             uid: Arc::new(uid.clone()),
-            entities: action.entities().iter().map(|entity| entity.as_ref().clone()).collect(),
-            reads: action.reads().context,
+            keys,
+            entities: needed.map(|entity| entity.as_ref().clone()).collect(),
+            attributes,
+            context: action.reads().context,
             principals: Kinds::of(schema, schema.principals_for_action(uid).into_iter().flatten()),
             resources: Kinds::of(schema, schema.resources_for_action(uid).into_iter().flatten()),
             takes_context,

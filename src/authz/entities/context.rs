@@ -21,7 +21,7 @@ pub(in crate::authz) fn context(
     circumstances: &Circumstances<'_>,
     needed: ContextParts,
 ) -> Result<Context> {
-    let own = own_types()?;
+    let own = &*own_types()?;
     let mut context = Record::new();
     if let Subject::User { credential, .. } = subject {
         let mut record = lasting(own, credential)?;

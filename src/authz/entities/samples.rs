@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use cedar_policy::Entity;
 use cedar_policy_core::ast::Context;
 
-use super::{Types, context, slice};
+use super::{AttributeReads, Types, context, slice};
 use crate::authz::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use crate::authz::question::{Circumstances, Credential, Resource, Subject};
 use crate::authz::reads::ContextParts;
@@ -45,16 +45,23 @@ pub(in crate::authz) fn samples() -> Vec<Entity> {
     let credential = credential(&[]);
     let types = &Types::default();
     let slices = [
-        slice(&Subject::User { user: &user, credential }, &device, &Facts::Device(Some(application)), types),
-        slice(&Subject::Anonymous, &device, &Facts::Device(None), types),
-        slice(&Subject::Console, &unregistered, &Facts::Application(None), types),
+        slice(
+            &Subject::User { user: &user, credential },
+            &device,
+            &Facts::Device(Some(application)),
+            types,
+            AttributeReads::EVERYTHING,
+        ),
+        slice(&Subject::Anonymous, &device, &Facts::Device(None), types, AttributeReads::EVERYTHING),
+        slice(&Subject::Console, &unregistered, &Facts::Application(None), types, AttributeReads::EVERYTHING),
         slice(
             &Subject::Console,
             &Resource::Organization(organization.organization.id),
             &Facts::Organization(None),
             types,
+            AttributeReads::EVERYTHING,
         ),
-        slice(&Subject::Console, &Resource::Installation, &Facts::Nothing, types),
+        slice(&Subject::Console, &Resource::Installation, &Facts::Nothing, types, AttributeReads::EVERYTHING),
     ];
     slices.into_iter().filter_map(Result::ok).flat_map(|slice| slice.entities).map(Entity::from).collect()
 }

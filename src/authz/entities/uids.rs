@@ -1,13 +1,15 @@
 //! What entities are called: types, parsed once, and identifiers.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::rc::Rc;
 
 use cedar_policy::Schema;
 use cedar_policy_core::ast::{Eid, EntityType, EntityUID};
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
+use super::reads::Attribute;
 use super::{BuildError, Result};
 use crate::authz::question::{Resource, Subject};
 use crate::model::{ApplicationId, OrganizationId, Role, UserId};
@@ -39,10 +41,16 @@ impl OwnTypes {
     }
 }
 
-/// The types that Gatepost owns, parsed once: parsing a name costs more than the rest of an entity.
-pub(in crate::authz) fn own_types() -> Result<&'static OwnTypes> {
-    static OWN: LazyLock<Result<OwnTypes>> = LazyLock::new(OwnTypes::parse);
-    OWN.as_ref().map_err(|error| BuildError::OwnTypes(error.to_string()))
+/// The types that Gatepost owns, parsed once: parsing a name costs more than the rest of an entity. Each thread has its
+/// own, as each use of a type counts a reference.
+pub(in crate::authz) fn own_types() -> Result<Rc<OwnTypes>> {
+    thread_local! {
+        static OWN: Result<Rc<OwnTypes>> = OwnTypes::parse().map(Rc::new);
+    }
+    OWN.with(|own| match own {
+        Ok(own) => Ok(Rc::clone(own)),
+        Err(error) => Err(BuildError::OwnTypes(error.to_string())),
+    })
 }
 
 fn parse(name: &str) -> Result<EntityType> {
@@ -110,24 +118,16 @@ pub(super) fn organization(own: &OwnTypes, id: OrganizationId) -> EntityUID {
 /// The team of those who have `role` on the application or the organization with this identifier. Identifiers are
 /// UUIDs, so no two teams share a name, and none is called `nobody`.
 pub(super) fn team(own: &OwnTypes, of: &[u8; 16], role: Role) -> EntityUID {
-    let mut name = String::with_capacity(64);
-    name.push_str(hyphenated(of, &mut [0; 36]));
-    name.push('/');
-    name.push_str(team_name(role));
-    uid(&own.team, SmolStr::new(name))
+    // On the stack.
+    let mut name = SmallVec::<[u8; 64]>::from_slice(hyphenated(of, &mut [0; 36]).as_bytes());
+    name.push(b'/');
+    name.extend_from_slice(Attribute::team(role).name().as_bytes());
+    let name = std::str::from_utf8(&name).map_or_else(|_| String::from_utf8_lossy(&name).into(), SmolStr::new);
+    uid(&own.team, name)
 }
 
 pub(super) fn nobody(own: &OwnTypes) -> EntityUID {
     uid(&own.team, SmolStr::new_static("nobody"))
-}
-
-pub(super) const fn team_name(role: Role) -> &'static str {
-    match role {
-        Role::Administrator => "administrators",
-        Role::Developer => "developers",
-        Role::Operator => "operators",
-        Role::Observer => "observers",
-    }
 }
 
 fn identified(entity_type: &EntityType, id: &[u8; 16]) -> EntityUID {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cedar_policy_core::ast::{EntityType, EntityUID, PrincipalOrResourceConstraint};
 use cedar_policy_core::validator::ValidatorSchema;
 
-use super::scope::{ANY, Actions, Numbers, Scope};
+use super::scope::{ActionKeys, Actions, Numbers, Scope};
 
 /// The schema's hierarchies as far as scopes use them, and the reach of those scopes that name entities.
 #[derive(Debug)]
@@ -85,24 +85,19 @@ impl Reaches {
         reaches
     }
 
-    /// `ANY`, and the numbers of `action` and of its groups.
-    pub(super) fn actions(&self, action: &EntityUID, numbers: &Numbers<EntityUID>) -> Vec<u32> {
-        let groups = self.groups.get(action).into_iter().flatten().copied();
-        std::iter::once(ANY).chain(numbers.find(action)).chain(groups).collect()
+    /// The action, as it stands in the schema.
+    pub(super) fn action(&self, action: &EntityUID, numbers: &Numbers<EntityUID>) -> ActionKeys {
+        let groups = self.groups.get(action).into_iter().flatten();
+        let mut keys = ActionKeys::new(action, [], numbers);
+        keys.all.extend(groups.copied());
+        keys
     }
 
-    /// Whether some policy for one of these actions, of which `own` is the asked one itself, names an entity, and can
-    /// hold for these types.
-    pub(super) fn any_named(
-        &self,
-        own: Option<u32>,
-        actions: &[u32],
-        principal: &EntityType,
-        resource: &EntityType,
-    ) -> bool {
-        actions.iter().any(|action| {
-            self.named.get(action).into_iter().flatten().any(|named| {
-                (!named.exactly || own == Some(*action))
+    /// Whether some policy for the action names an entity, and can hold for these types.
+    pub(super) fn any_named(&self, action: &ActionKeys, principal: &EntityType, resource: &EntityType) -> bool {
+        action.all.iter().any(|number| {
+            self.named.get(number).into_iter().flatten().any(|named| {
+                (!named.exactly || action.own == Some(*number))
                     && self.includes(&named.principals, principal)
                     && self.includes(&named.resources, resource)
             })

@@ -32,8 +32,11 @@ impl<T: Eq + Hash> Numbers<T> {
 
     /// The number of `thing`, if scopes name it.
     pub(super) fn find(&self, thing: &T) -> Option<u32> {
-        // Most sets have one of these maps empty: then nothing is hashed.
-        if self.0.is_empty() { None } else { self.0.get(thing).copied() }
+        // To hash takes longer than to compare with a few.
+        if self.0.len() <= 8 {
+            return self.iter().find_map(|(known, number)| (known == thing).then_some(number));
+        }
+        self.0.get(thing).copied()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&T, u32)> {
@@ -77,8 +80,8 @@ impl Scope {
     pub(super) fn holds(&self, asked: &Asked<'_>) -> bool {
         let action = match &self.action {
             Actions::Any => true,
-            Actions::Eq(number, _) => asked.own_action == Some(*number),
-            Actions::In(numbers) => numbers.iter().any(|number| asked.actions.contains(number)),
+            Actions::Eq(number, _) => asked.action.own == Some(*number),
+            Actions::In(numbers) => numbers.iter().any(|number| asked.action.all.contains(number)),
         };
         action && holds(&self.principal, &asked.principal) && holds(&self.resource, &asked.resource)
     }
@@ -151,29 +154,48 @@ impl<'a> Party<'a> {
     }
 }
 
+/// An action by the numbers that scopes know it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::authz) struct ActionKeys {
+    /// Its own, if a scope names it.
+    pub(super) own: Option<u32>,
+    /// `ANY`, its own, and those of all that it is in.
+    pub(super) all: SmallVec<[u32; 8]>,
+}
+
+impl ActionKeys {
+    /// Of an action that is in `groups`.
+    pub(super) fn new<'a>(
+        action: &EntityUID,
+        groups: impl IntoIterator<Item = &'a EntityUID>,
+        numbers: &Numbers<EntityUID>,
+    ) -> Self {
+        let own = numbers.find(action);
+        let groups = groups.into_iter().filter_map(|group| numbers.find(group));
+        Self { own, all: std::iter::once(ANY).chain(own).chain(groups).collect() }
+    }
+}
+
 /// What a request asks, as far as scopes look at it.
 pub(super) struct Asked<'a> {
     pub(super) principal: Party<'a>,
+    pub(super) action: &'a ActionKeys,
     pub(super) resource: Party<'a>,
-    /// The action's own number, if a scope names it.
-    own_action: Option<u32>,
-    /// `ANY`, and the numbers of the action and of all that it is in.
-    pub(super) actions: SmallVec<[u32; 8]>,
 }
 
 impl<'a> Asked<'a> {
     /// Nothing if a part of the request is unknown.
-    pub(super) fn of(request: &'a Request, entities: &'a Entities, numbers: &Numbers<EntityUID>) -> Option<Self> {
+    pub(super) fn of(request: &'a Request, entities: &'a Entities, action: &'a ActionKeys) -> Option<Self> {
         request.context()?;
         let party = |uid: Option<&'a EntityUID>| Some(Party::of(uid?, entities));
-        let action = party(request.action().uid())?;
-        let mut actions = SmallVec::from_slice(&[ANY]);
-        actions.extend(action.within().filter_map(|uid| numbers.find(uid)));
-        Some(Self {
-            principal: party(request.principal().uid())?,
-            resource: party(request.resource().uid())?,
-            own_action: numbers.find(action.uid),
-            actions,
-        })
+        let (principal, resource) = (party(request.principal().uid())?, party(request.resource().uid())?);
+        Some(Self { principal, action, resource })
     }
+}
+
+/// The action of a request, by what its entities say of it; nothing if it is unknown.
+pub(super) fn asked_action(request: &Request, entities: &Entities, numbers: &Numbers<EntityUID>) -> Option<ActionKeys> {
+    let uid = request.action().uid()?;
+    let action = Party::of(uid, entities);
+    Some(ActionKeys::new(uid, action.entity.into_iter().flat_map(Entity::ancestors), numbers))
 }

@@ -3,7 +3,6 @@
 //! Each policy stands in one place: with the resource that its scope names (`==` or `in`), or with the principal, or, if
 //! it names neither, with the types (`is`). Within its place it stands under each action or group that it is for.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
@@ -12,7 +11,7 @@ use std::sync::Arc;
 use cedar_policy_core::ast::{EntityType, EntityUID, PrincipalOrResourceConstraint};
 use smallvec::SmallVec;
 
-use super::scope::{ANY, Asked, Numbers, Scope};
+use super::scope::{ANY, Asked, Numbers, Party, Scope};
 
 /// Positions of policies.
 pub(super) type Found = SmallVec<[u32; 32]>;
@@ -20,10 +19,9 @@ pub(super) type Found = SmallVec<[u32; 32]>;
 /// All places.
 #[derive(Debug)]
 pub(super) struct Shelves {
-    principals: Shelf<Arc<EntityUID>>,
-    resources: Shelf<Arc<EntityUID>>,
-    by_types: Shelf<(u32, u32)>,
-    types: Numbers<EntityType>,
+    principals: ByEntity,
+    resources: ByEntity,
+    by_types: ByTypes,
 }
 
 impl Shelves {
@@ -49,12 +47,7 @@ impl Shelves {
                 }
             }
         }
-        Self {
-            principals: Shelf::from(principals),
-            resources: Shelf::from(resources),
-            by_types: Shelf::from(by_types),
-            types,
-        }
+        Self { principals: principals.into(), resources: resources.into(), by_types: ByTypes::new(types, by_types) }
     }
 
     /// The policies that the request can be within the scope of: others than these it cannot.
@@ -63,27 +56,19 @@ impl Shelves {
     // that lists actions only if the request's action is one of them or in one of them. So a policy that is not found
     // has a scope that does not hold, which is evaluated before the conditions: it is not satisfied, and cannot fail.
     pub(super) fn candidates(&self, asked: &Asked<'_>) -> Found {
-        let mut found = self.of_types(&asked.actions, asked.principal.entity_type(), asked.resource.entity_type());
-        for (shelf, party) in [(&self.principals, &asked.principal), (&self.resources, &asked.resource)] {
-            if !shelf.is_empty() {
-                party.within().for_each(|uid| shelf.find(uid, &asked.actions, &mut found));
-            }
-        }
+        let mut found = Found::new();
+        let Asked { principal, action, resource } = asked;
+        self.by_types.find(principal.entity_type(), resource.entity_type(), &action.all, &mut found);
+        self.principals.find(principal, &action.all, &mut found);
+        self.resources.find(resource, &action.all, &mut found);
         in_order(found)
     }
 
     /// The policies that name no entity and that can be for these actions and types.
     pub(super) fn unnamed(&self, actions: &[u32], principal: &EntityType, resource: &EntityType) -> Found {
-        in_order(self.of_types(actions, principal, resource))
-    }
-
-    fn of_types(&self, actions: &[u32], principal: &EntityType, resource: &EntityType) -> Found {
         let mut found = Found::new();
-        let numbers = |entity_type| std::iter::once(ANY).chain(self.types.find(entity_type));
-        for principal in numbers(principal) {
-            numbers(resource).for_each(|resource| self.by_types.find(&(principal, resource), actions, &mut found));
-        }
-        found
+        self.by_types.find(principal, resource, actions, &mut found);
+        in_order(found)
     }
 }
 
@@ -132,43 +117,90 @@ impl<K: Eq + Hash> Filing<K> {
     fn add(&mut self, key: K, scope: &Scope, at: u32) {
         self.0.entry(key).or_default().extend(scope.actions().iter().map(|&action| (action, at)));
     }
-}
 
-/// Policies by key, and under each key by action.
-#[derive(Debug)]
-struct Shelf<K> {
-    keys: HashMap<K, Range<usize>>,
-    /// Sorted within each key's range: the number of an action, and the position of a policy.
-    entries: Vec<(u32, u32)>,
-}
-
-impl<K: Eq + Hash> From<Filing<K>> for Shelf<K> {
-    fn from(Filing(filing): Filing<K>) -> Self {
-        let mut entries = Vec::with_capacity(filing.values().map(Vec::len).sum());
+    /// The keys with their ranges of the entries.
+    fn filed<T: FromIterator<(K, Range<usize>)>>(self) -> (T, Entries) {
+        let mut entries = Vec::with_capacity(self.0.values().map(Vec::len).sum());
         let place = |(key, mut filed): (K, Vec<(u32, u32)>)| {
             filed.sort_unstable();
             let start = entries.len();
             entries.append(&mut filed);
             (key, start..entries.len())
         };
-        Self { keys: filing.into_iter().map(place).collect(), entries }
+        (self.0.into_iter().map(place).collect(), Entries(entries))
     }
 }
 
-impl<K: Eq + Hash> Shelf<K> {
-    fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
+/// Sorted within the range of each key: the number of an action, and the position of a policy.
+#[derive(Debug)]
+struct Entries(Vec<(u32, u32)>);
 
-    fn find<Q: Eq + Hash>(&self, key: &Q, actions: &[u32], found: &mut Found)
-    where
-        K: Borrow<Q>,
-    {
-        let filed = self.keys.get(key).and_then(|range| self.entries.get(range.clone())).unwrap_or_default();
+impl Entries {
+    fn find(&self, range: &Range<usize>, actions: &[u32], found: &mut Found) {
+        let filed = self.0.get(range.clone()).unwrap_or_default();
         for &wanted in actions {
             let from = filed.partition_point(|(action, _)| *action < wanted);
             let run = filed.iter().skip(from).take_while(|(action, _)| *action == wanted);
             found.extend(run.map(|(_, at)| *at));
+        }
+    }
+}
+
+/// Policies by an entity that they name.
+#[derive(Debug)]
+struct ByEntity {
+    keys: HashMap<Arc<EntityUID>, Range<usize>>,
+    entries: Entries,
+}
+
+impl From<Filing<Arc<EntityUID>>> for ByEntity {
+    fn from(filing: Filing<Arc<EntityUID>>) -> Self {
+        let (keys, entries) = filing.filed();
+        Self { keys, entries }
+    }
+}
+
+impl ByEntity {
+    fn find(&self, party: &Party<'_>, actions: &[u32], found: &mut Found) {
+        // Nothing is hashed where no policy names any entity.
+        if self.keys.is_empty() {
+            return;
+        }
+        for range in party.within().filter_map(|uid| self.keys.get(uid)) {
+            self.entries.find(range, actions, found);
+        }
+    }
+}
+
+/// The numbers of a principal's type and of a resource's.
+type Types = (u32, u32);
+
+/// Policies by the types that they are for.
+#[derive(Debug)]
+struct ByTypes {
+    types: Numbers<EntityType>,
+    /// Sorted.
+    keys: Vec<(Types, Range<usize>)>,
+    entries: Entries,
+}
+
+impl ByTypes {
+    fn new(types: Numbers<EntityType>, filing: Filing<Types>) -> Self {
+        let (mut keys, entries): (Vec<_>, _) = filing.filed();
+        keys.sort_unstable_by_key(|(key, _)| *key);
+        Self { types, keys, entries }
+    }
+
+    fn find(&self, principal: &EntityType, resource: &EntityType, actions: &[u32], found: &mut Found) {
+        let numbers = |entity_type| [Some(ANY), self.types.find(entity_type)].into_iter().flatten();
+        let resources = numbers(resource);
+        for principal in numbers(principal) {
+            for resource in resources.clone() {
+                let at = self.keys.binary_search_by_key(&(principal, resource), |(key, _)| *key).ok();
+                if let Some((_, range)) = at.and_then(|at| self.keys.get(at)) {
+                    self.entries.find(range, actions, found);
+                }
+            }
         }
     }
 }

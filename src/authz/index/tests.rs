@@ -131,7 +131,8 @@ const SCHEMA: &str = "
 /// The identifiers of the policies that are looked at for a request without entities.
 fn candidates(index: &PolicyIndex, request: &Request) -> Vec<String> {
     let entities = Entities::new();
-    let asked = Asked::of(request.as_ref(), &entities, &index.actions).unwrap();
+    let action = scope::asked_action(request.as_ref(), &entities, &index.actions).unwrap();
+    let asked = Asked::of(request.as_ref(), &entities, &action).unwrap();
     let found = index.shelves.candidates(&asked).into_iter().filter_map(|at| index.at(at));
     let mut found: Vec<String> = found.map(|indexed| indexed.id.to_string()).collect();
     found.sort();

@@ -11,7 +11,7 @@ use cedar_policy_core::ast::{
 use cedar_policy_core::extensions::Extensions;
 
 use super::kind::{Class, Dimension, Kind, Standing, State};
-use crate::authz::entities::{self, Types};
+use crate::authz::entities::{self, AttributeReads, Types};
 use crate::authz::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use crate::authz::question::{Circumstances, Credential, Resource, Subject};
 use crate::authz::reads::ContextParts;
@@ -102,7 +102,7 @@ impl Sample {
         let subject =
             if self.class.is_anonymous { Subject::Anonymous } else { Subject::User { user: &user, credential } };
         let (resource, facts) = self.facts(other)?;
-        let slice = entities::slice(&subject, &resource, &facts, &Types::default()).ok()?;
+        let slice = entities::slice(&subject, &resource, &facts, &Types::default(), AttributeReads::EVERYTHING).ok()?;
         let blank = |entity| self.blank_entity(entity, &slice.principal);
         Some(Asked {
             entities: slice.entities.into_iter().map(blank).collect(),

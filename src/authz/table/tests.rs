@@ -10,7 +10,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::authz::actions::Actions;
-use crate::authz::entities::{self, Types};
+use crate::authz::entities::{self, AttributeReads, Types};
 use crate::authz::facts::{ApplicationFacts, OrganizationFacts};
 use crate::authz::index::PolicyIndex;
 use crate::authz::question::{Circumstances, Credential, Resource, Subject};
@@ -38,7 +38,7 @@ impl Fixture {
         let policies: PolicySet = policies.parse().unwrap();
         let actions = Actions::new(&schema, &policies).unwrap();
         let index = PolicyIndex::new(&policies, &schema);
-        let prepared = Prepared::new(actions.as_slice(), &schema);
+        let prepared = Prepared::new(actions.as_slice(), &schema, &index);
         let tables = Tables::new(1, &prepared, &index);
         Self { policies, actions, prepared, tables }
     }
@@ -59,7 +59,9 @@ impl Fixture {
         let (action, _) = self.actions.find(action).unwrap();
         let action = self.prepared.action(action).unwrap();
         let subject = world.subject();
-        let slice = entities::slice(&subject, &world.resource, &world.facts, &Types::default()).unwrap();
+        let slice =
+            entities::slice(&subject, &world.resource, &world.facts, &Types::default(), AttributeReads::EVERYTHING)
+                .unwrap();
         let context = entities::context(&subject, &world.circumstances(), ContextParts::EVERYTHING).unwrap();
         let all = slice.entities.into_iter().chain(action.entities.iter().cloned());
         let (extensions, closed) = (Extensions::all_available(), TCComputation::AssumeAlreadyComputed);

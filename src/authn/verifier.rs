@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::api_key::{ApiKeyText, looks_like_api_key};
 use super::keyring::Keyring;
 use super::token::has_begun;
-use crate::cache::{Cache, Stamp, Versions};
+use crate::cache::{Cache, Quick, Stamp, Versions};
 use crate::model::{ApiKey, ApiKeyId, Change, CredentialKind, SessionId, Timestamp, User, UserId};
 use crate::secret::Digest;
 use crate::store::{Store, StoreError};
@@ -157,8 +157,8 @@ pub struct Verifier {
     store: Arc<dyn Store>,
     keyring: Arc<Keyring>,
     versions: Arc<Versions>,
-    verified: Cache<Digest, Arc<Verified>>,
-    unknown: Cache<Digest, ()>,
+    verified: Cache<Digest, Arc<Verified>, Quick>,
+    unknown: Cache<Digest, (), Quick>,
     uses: Mutex<Vec<(ApiKeyId, Timestamp)>>,
 }
 

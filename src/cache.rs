@@ -1,9 +1,9 @@
 //! Caches that cannot serve what has been changed.
 //!
 //! Everything that a cached value was made from has a version: a counter that grows when the thing changes. Whoever
-//! loads a value first takes a [`Stamp`] of the versions, then reads; a value is served only while its stamp is current.
-//! So an invalidation is one addition, needs to find nothing, and cannot lose a race against a load that is under way:
-//! the load's stamp is older than the change, and what it brings back is never served again.
+//! loads a value notes the [`Moment`], reads, and then takes a [`Stamp`] of the versions of what it has read; a value is
+//! served only while its stamp is current. So an invalidation is two additions, needs to find nothing, and cannot lose a
+//! race against a load that is under way: what such a load brings back is never served.
 //!
 //! Bounded by [`quick_cache`]; values that are out of date simply leave with the others.
 
@@ -28,8 +28,13 @@ const FIRST_FREE: u16 = 3;
 
 /// Counts changes of everything that cached values are made from.
 pub struct Versions {
+    changes: AtomicU64,
     slots: Box<[AtomicU64; SLOTS]>,
 }
+
+/// A moment before something is read: how many changes there had been.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment(u64);
 
 /// Versions at one time. They only grow, so their sum is the same later only if none has changed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,26 +60,34 @@ impl Stamp {
 
 impl Default for Versions {
     fn default() -> Self {
-        Self { slots: Box::new([const { AtomicU64::new(0) }; SLOTS]) }
+        Self { changes: AtomicU64::new(0), slots: Box::new([const { AtomicU64::new(0) }; SLOTS]) }
     }
 }
 
 impl Versions {
-    /// The versions of `things`. Must be taken before what is stamped is read.
-    pub fn stamp(&self, things: &[Change]) -> Stamp {
-        let mut stamp = Stamp::default();
-        self.add(&mut stamp, &Change::Everything);
-        for thing in things {
-            self.add(&mut stamp, thing);
-        }
-        stamp
+    /// The moment before a load. Must be taken before anything is read that is to be stamped.
+    pub fn moment(&self) -> Moment {
+        Moment(self.changes.load(Ordering::SeqCst))
     }
 
-    /// Adds the version of one more thing, which must not have been read yet.
-    pub fn add(&self, stamp: &mut Stamp, thing: &Change) {
-        let slot = slot(thing);
-        stamp.sum = stamp.sum.saturating_add(self.version(slot));
-        stamp.push(slot);
+    /// The versions of `things`, all of which were read after `since`: that is, what they were when they were read. The
+    /// stamp is never current if anything at all has changed meanwhile.
+    // INVARIANT: suppose that what was read is the state before a change of one of `things`. Then the change was
+    // committed after `since` was taken, and `changed` was called after that. If the version taken here is already the
+    // one after the change, so is the number of changes, which grows first and is looked at last; it was not yet when
+    // `since` was taken: so the stamp is never current. Otherwise the version taken is the one before the change, and
+    // the stamp ends with it. Reading before it is known what is read is as safe as stamping first.
+    pub fn stamp(&self, since: Moment, things: impl IntoIterator<Item = Change>) -> Stamp {
+        let mut stamp = Stamp::default();
+        for thing in [Change::Everything].into_iter().chain(things) {
+            let slot = slot(&thing);
+            stamp.sum = stamp.sum.saturating_add(self.version(slot));
+            stamp.push(slot);
+        }
+        if self.moment().0 != since.0 {
+            stamp.sum = Stamp::NEVER;
+        }
+        stamp
     }
 
     /// The stamp of something made from two stamped things.
@@ -94,6 +107,8 @@ impl Versions {
     /// Something has changed: from now on nothing made from its earlier state is served.
     // INVARIANT: called after the change is committed and before it is acknowledged.
     pub fn changed(&self, change: &Change) {
+        // INVARIANT: the number of changes grows before the version: `stamp` relies on it.
+        self.changes.fetch_add(1, Ordering::SeqCst);
         if let Some(version) = self.slots.get(usize::from(slot(change))) {
             version.fetch_add(1, Ordering::SeqCst);
         }
@@ -183,7 +198,8 @@ where
 
     /// Keeps a value with the stamp of what it was made from; forgotten at `until` at the latest.
     pub fn insert(&self, key: K, value: V, stamp: Stamp, until: Option<Timestamp>) {
-        if let Some(entries) = &self.entries {
+        // What was changed while it was read would only take the place of what can be served.
+        if let Some(entries) = self.entries.as_ref().filter(|_| stamp.sum != Stamp::NEVER) {
             entries.insert(key, Entry { value, stamp, until: until.unwrap_or(NEVER) });
         }
     }
@@ -198,6 +214,11 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_764_000_000);
 
+    /// As of now.
+    fn stamp(versions: &Versions, things: impl IntoIterator<Item = Change>) -> Stamp {
+        versions.stamp(versions.moment(), things)
+    }
+
     #[test]
     fn a_value_is_served_until_something_that_it_was_made_from_changes() {
         let (user, application) = (UserId::generate(NOW), ApplicationId::generate(NOW));
@@ -205,7 +226,7 @@ mod tests {
         for change in used.into_iter().chain([Change::Everything]) {
             let versions = Versions::default();
             let cache = Cache::<_, _>::new(10);
-            cache.insert("key", 1, versions.stamp(&used), None);
+            cache.insert("key", 1, stamp(&versions, used), None);
             assert_eq!(cache.get(&versions, &"key", NOW), Some(1));
             versions.changed(&change);
             assert_eq!(cache.get(&versions, &"key", NOW), None, "{change:?}");
@@ -216,7 +237,7 @@ mod tests {
     fn a_capacity_of_nothing_remembers_nothing() {
         let versions = Versions::default();
         let cache = Cache::<_, _>::new(0);
-        cache.insert("key", 1, versions.stamp(&[]), None);
+        cache.insert("key", 1, stamp(&versions, []), None);
         assert_eq!(cache.get(&versions, &"key", NOW), None);
         assert_eq!(cache.get_stamped(&versions, &"key").map(|(value, _)| value), None);
     }
@@ -225,7 +246,7 @@ mod tests {
     fn it_is_bounded_and_what_is_in_use_survives_a_scan() {
         let versions = Versions::default();
         let cache = Cache::<_, _>::new(1_000);
-        let stamp = versions.stamp(&[]);
+        let stamp = stamp(&versions, []);
         let in_use = |n: &u64| cache.get(&versions, n, NOW).is_some();
         for n in 0..100_u64 {
             cache.insert(n, (), stamp, None);
@@ -253,7 +274,7 @@ mod tests {
         }
         let versions = Versions::default();
         let cache = Cache::<(u8, Box<str>), _>::new(10);
-        cache.insert((1, "a".into()), "found", versions.stamp(&[]), None);
+        cache.insert((1, "a".into()), "found", stamp(&versions, []), None);
         assert_eq!(cache.get(&versions, &Borrowed(1, "a"), NOW), Some("found"));
         assert_eq!(cache.get(&versions, &Borrowed(2, "a"), NOW), None);
     }
@@ -263,18 +284,34 @@ mod tests {
         let user = UserId::generate(NOW);
         let versions = Versions::default();
         let cache = Cache::<_, _>::new(10);
-        let stamp = versions.stamp(&[Change::User(user)]);
-        // The old value is read here, then the change is committed and acknowledged, then the loader goes on.
+        // The old value is read, then the change is committed and acknowledged, then the loader goes on: once after it
+        // has taken its stamp, once before.
+        let taken = stamp(&versions, [Change::User(user)]);
+        let moment = versions.moment();
         versions.changed(&Change::User(user));
-        cache.insert("key", "old", stamp, None);
-        assert_eq!(cache.get(&versions, &"key", NOW), None);
+        for old in [taken, versions.stamp(moment, [Change::User(user)])] {
+            assert!(!versions.is_current(&old));
+            cache.insert("key", "old", old, None);
+            assert_eq!(cache.get(&versions, &"key", NOW), None);
+        }
+    }
+
+    #[test]
+    fn what_is_served_is_not_replaced_by_what_cannot_be() {
+        let versions = Versions::default();
+        let cache = Cache::<_, _>::new(10);
+        cache.insert("key", "served", stamp(&versions, []), None);
+        let moment = versions.moment();
+        versions.changed(&Change::SigningKeys);
+        cache.insert("key", "overtaken", versions.stamp(moment, []), None);
+        assert_eq!(cache.get(&versions, &"key", NOW), Some("served"));
     }
 
     #[test]
     fn a_value_ends_at_its_time() {
         let versions = Versions::default();
         let cache = Cache::<_, _>::new(10);
-        cache.insert("key", 1, versions.stamp(&[]), Some(NOW));
+        cache.insert("key", 1, stamp(&versions, []), Some(NOW));
         assert_eq!(cache.get(&versions, &"key", Timestamp::from_secs(1_763_999_999)), Some(1));
         assert_eq!(cache.get(&versions, &"key", NOW), None);
     }
@@ -283,10 +320,11 @@ mod tests {
     fn a_stamp_of_too_much_is_never_current() {
         let versions = Versions::default();
         let things: Vec<_> = (0..9).map(|_| Change::User(UserId::generate(NOW))).collect();
-        let stamp = versions.stamp(&things);
-        assert!(!versions.is_current(&stamp));
-        assert!(!versions.is_current(&versions.both(&stamp, &versions.stamp(&[]))));
-        let half = versions.stamp(&things[..5]);
+        let too_much = stamp(&versions, things.iter().copied());
+        assert!(!versions.is_current(&too_much));
+        assert!(!versions.is_current(&versions.both(&too_much, &stamp(&versions, []))));
+        assert!(!versions.is_current(&versions.both(&stamp(&versions, []), &too_much)));
+        let half = stamp(&versions, things[..5].iter().copied());
         assert!(!versions.is_current(&versions.both(&half, &half)));
     }
 
@@ -295,7 +333,7 @@ mod tests {
         fn what_two_stamps_hold_is_held_by_both(which in 0_usize..6) {
             let versions = Versions::default();
             let users: Vec<_> = (0..6).map(|_| Change::User(UserId::generate(NOW))).collect();
-            let both = versions.both(&versions.stamp(&users[..3]), &versions.stamp(&users[3..]));
+            let both = versions.both(&stamp(&versions, users[..3].iter().copied()), &stamp(&versions, users[3..].iter().copied()));
             prop_assert!(versions.is_current(&both));
             versions.changed(&users[which]);
             prop_assert!(!versions.is_current(&both));
@@ -323,10 +361,45 @@ mod tests {
                     while acknowledged.load(Ordering::SeqCst) < 20_000 {
                         let least = acknowledged.load(Ordering::SeqCst);
                         let seen = cache.get(&versions, &"key", NOW).unwrap_or_else(|| {
-                            let stamp = versions.stamp(&[user]);
+                            let moment = versions.moment();
                             let value = stored.load(Ordering::SeqCst);
                             std::thread::yield_now();
-                            cache.insert("key", value, stamp, None);
+                            cache.insert("key", value, versions.stamp(moment, [user]), None);
+                            value
+                        });
+                        assert!(seen >= least, "saw {seen} after {least} was acknowledged");
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn readers_may_learn_from_what_they_read_what_it_depends_on() {
+        // As before, but whose the value is goes round with it, and a change touches its owner only: a reader knows what
+        // to stamp when it has read it, when this may have changed already.
+        let owners: Vec<_> = (0..4).map(|_| Change::User(UserId::generate(NOW))).collect();
+        let owner = |value: u64| owners[usize::try_from(value % 4).unwrap()];
+        let versions = Versions::default();
+        let cache = Cache::<_, _>::new(10);
+        let (stored, acknowledged) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 1..=20_000 {
+                    stored.store(n, Ordering::SeqCst);
+                    versions.changed(&owner(n - 1));
+                    acknowledged.store(n, Ordering::SeqCst);
+                }
+            });
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while acknowledged.load(Ordering::SeqCst) < 20_000 {
+                        let least = acknowledged.load(Ordering::SeqCst);
+                        let seen = cache.get(&versions, &"key", NOW).unwrap_or_else(|| {
+                            let moment = versions.moment();
+                            let value = stored.load(Ordering::SeqCst);
+                            std::thread::yield_now();
+                            cache.insert("key", value, versions.stamp(moment, [owner(value)]), None);
                             value
                         });
                         assert!(seen >= least, "saw {seen} after {least} was acknowledged");

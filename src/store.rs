@@ -11,7 +11,7 @@ mod read;
 pub mod sqlite;
 mod transaction;
 
-pub use read::{EventFilter, Read, StoredEvent};
+pub use read::{ApplicationStanding, EventFilter, OrganizationStanding, Read, StoredEvent};
 pub use transaction::{
     Transaction, WriteAccounts, WriteApplications, WriteCredentials, WriteMail, WriteOrganizations, WriteSecondFactors,
     WriteSignIn,

@@ -114,8 +114,18 @@ fn asking_the_store(criterion: &mut Criterion, world: &World, opened: &Opened) -
     let mut group = criterion.benchmark_group("store");
     let (app, operator) = (&opened.app, Asked::by_operator(world, opened)?.user());
     let digest = Digest::of(world.api_key.as_bytes());
-    ensure!(app.store.api_key_by_digest(&digest)?.is_some(), "the key was to be there");
-    group.bench_function("read an API key", |bencher| bencher.iter(|| app.store.api_key_by_digest(black_box(&digest))));
+    ensure!(app.store.credential_by_digest(&digest)?.is_some(), "the key was to be there");
+    group.bench_function("read an API key and whose it is", |bencher| {
+        bencher.iter(|| app.store.credential_by_digest(black_box(&digest)))
+    });
+    let (application, device) = (world.application, world.device);
+    ensure!(app.store.device_standing(device, Some(operator))?.is_some(), "the device was to be there");
+    group.bench_function("read a user's standing towards an application", |bencher| {
+        bencher.iter(|| app.store.application_standing(black_box(application), Some(operator)))
+    });
+    group.bench_function("read a user's standing towards a device", |bencher| {
+        bencher.iter(|| app.store.device_standing(black_box(device), Some(operator)))
+    });
     group.bench_function("read a role", |bencher| bencher.iter(|| app.store.role(world.application, operator)));
     let end = app.store.position()?;
     group.bench_function("look for changes", |bencher| bencher.iter(|| app.store.changes_since(black_box(end))));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::api_key::{ApiKeyText, looks_like_api_key};
 use super::keyring::Keyring;
 use super::token::has_begun;
-use crate::cache::{Cache, Stamp, Versions};
+use crate::cache::{Cache, Quick, Stamp, Versions};
 use crate::model::{ApiKey, ApiKeyId, Change, CredentialKind, SessionId, Timestamp, User, UserId};
 use crate::secret::Digest;
 use crate::store::{Store, StoreError};
@@ -157,8 +157,8 @@ pub struct Verifier {
     store: Arc<dyn Store>,
     keyring: Arc<Keyring>,
     versions: Arc<Versions>,
-    verified: Cache<Digest, Arc<Verified>>,
-    unknown: Cache<Digest, ()>,
+    verified: Cache<Digest, Arc<Verified>, Quick>,
+    unknown: Cache<Digest, (), Quick>,
     uses: Mutex<Vec<(ApiKeyId, Timestamp)>>,
 }
 
@@ -219,13 +219,13 @@ impl Verifier {
     }
 
     fn load_api_key(&self, digest: Digest, now: Timestamp) -> Result<(Verified, Stamp), VerifyError> {
-        let mut stamp = self.versions.stamp(&[Change::ApiKey(digest)]);
-        let Some(key) = self.store.api_key_by_digest(&digest)? else {
+        let before = self.versions.moment();
+        let Some((key, user)) = self.store.credential_by_digest(&digest)? else {
+            let stamp = self.versions.stamp(before, [Change::ApiKey(digest)]);
             self.unknown.insert(digest, (), stamp, Some(now.plus(UNKNOWN_FOR)));
             return Err(Refused.into());
         };
-        self.versions.add(&mut stamp, &Change::User(key.user));
-        let user = self.store.user(key.user)?.ok_or(Refused)?;
+        let stamp = self.versions.stamp(before, [Change::ApiKey(digest), Change::User(user.id)]);
         let ApiKey { id, scopes, created_at, expires_at, last_used_at, .. } = key;
         let credential = Credential::ApiKey { id, scopes };
         let used_at = AtomicI64::new(last_used_at.map_or(i64::MIN, Timestamp::as_micros));
@@ -233,10 +233,10 @@ impl Verifier {
     }
 
     fn load_session(&self, candidate: Candidate<'_>, now: Timestamp) -> Result<(Verified, Stamp), VerifyError> {
-        let mut stamp = self.versions.stamp(&[Change::SigningKeys]);
+        let before = self.versions.moment();
         let claims = self.keyring.verify(candidate.text, now).ok_or(Refused)?;
-        self.versions.add(&mut stamp, &Change::User(claims.sub));
         let user = self.store.user(claims.sub)?.ok_or(Refused)?;
+        let stamp = self.versions.stamp(before, [Change::SigningKeys, Change::User(user.id)]);
         if claims.issued_at_millis() < user.tokens_not_before {
             return Err(Refused.into());
         }

@@ -151,7 +151,7 @@ impl Engine {
         circumstances: &Circumstances<'_>,
     ) -> Result<(Decision, Guard<Arc<Generation>>), StoreError> {
         let generation = self.generation();
-        let facts = Facts::load(store, subject.user_id(), resource, &mut |_| {})?;
+        let facts = Facts::load(store, subject.user_id(), resource)?;
         let decision = match generation.action_by_name(action) {
             Some((index, _)) => evaluate(&generation, index, subject, resource, &facts, circumstances),
             None => failed(&generation, &facts, format!("the schema has no action `{action}`")),
@@ -166,7 +166,7 @@ impl Engine {
         subject: &Subject<'_>,
         resource: &Resource,
     ) -> Result<serde_json::Value, StoreError> {
-        let facts = Facts::load(store, subject.user_id(), resource, &mut |_| {})?;
+        let facts = Facts::load(store, subject.user_id(), resource)?;
         let generation = self.generation();
         let json =
             entities::slice(subject, resource, &facts, generation.prepared().types(), AttributeReads::EVERYTHING)
@@ -180,10 +180,10 @@ impl Engine {
         if let Some(known) = self.facts.get_stamped(&self.versions, &key) {
             return Ok(known);
         }
-        let mut stamp = self.versions.stamp(&[]);
+        let before = self.versions.moment();
         let store: &dyn Store = &*self.store;
-        let facts = Facts::load(store, user, resource, &mut |thing| self.versions.add(&mut stamp, &thing))?;
-        let facts = Arc::new(facts);
+        let facts = Arc::new(Facts::load(store, user, resource)?);
+        let stamp = self.versions.stamp(before, facts.made_of(user, resource));
         self.facts.insert(key, Arc::clone(&facts), stamp, None);
         Ok((facts, stamp))
     }

@@ -1,7 +1,8 @@
 //! What is known of a subject and a resource: everything that policies can read of either, and nothing more.
 
 use super::question::Resource;
-use crate::model::{Application, ApplicationId, Change, DeviceId, Organization, OrganizationId, Role, User, UserId};
+use crate::model::{Change, Role, User, UserId};
+pub(super) use crate::store::{ApplicationStanding as ApplicationFacts, OrganizationStanding as OrganizationFacts};
 use crate::store::{Read, StoreError};
 
 /// What the store says of a resource, and of where a user stands towards it.
@@ -15,19 +16,6 @@ pub(super) enum Facts {
     Nothing,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ApplicationFacts {
-    pub(super) application: Application,
-    pub(super) organization: OrganizationFacts,
-    pub(super) role: Option<Role>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OrganizationFacts {
-    pub(super) organization: Organization,
-    pub(super) is_administrator: bool,
-}
-
 impl Facts {
     /// The user's role on the resource's application.
     pub(super) fn role(&self) -> Option<Role> {
@@ -37,63 +25,97 @@ impl Facts {
         }
     }
 
-    /// Reads the facts. `before` is told of everything that is about to be read, so that it can be stamped.
-    pub(super) fn load(
-        store: &dyn Read,
-        user: Option<UserId>,
-        resource: &Resource,
-        before: &mut dyn FnMut(Change),
-    ) -> Result<Self, StoreError> {
-        let mut loader = Loader { store, user, before };
+    /// Reads the facts: one statement, so that they are of one moment.
+    pub(super) fn load(store: &dyn Read, user: Option<UserId>, resource: &Resource) -> Result<Self, StoreError> {
         Ok(match *resource {
-            Resource::Application(id) => Self::Application(loader.application(id)?),
-            Resource::Device(id) => Self::Device(loader.device(id)?),
-            Resource::Organization(id) => Self::Organization(loader.organization(id)?),
-            Resource::User(id) => {
-                (loader.before)(Change::User(id));
-                Self::User(store.user(id)?)
-            }
+            Resource::Application(id) => Self::Application(store.application_standing(id, user)?),
+            Resource::Device(id) => Self::Device(store.device_standing(id, user)?),
+            Resource::Organization(id) => Self::Organization(store.organization_standing(id, user)?),
+            Resource::User(id) => Self::User(store.user(id)?),
             Resource::Installation | Resource::Unregistered { .. } => Self::Nothing,
         })
     }
+
+    /// All that has been read to know these facts of `user` and `resource`: when any of it changes, they may.
+    // INVARIANT: whatever `load` looks at is here, found or not. What a missing row would have led to is not: it cannot be
+    // without the row, whose coming is a change.
+    pub(super) fn made_of(&self, user: Option<UserId>, resource: &Resource) -> impl Iterator<Item = Change> {
+        let asked = match *resource {
+            Resource::Application(id) => Some(Change::Application(id)),
+            Resource::Device(id) => Some(Change::Device(id)),
+            Resource::Organization(id) => Some(Change::Organization(id)),
+            Resource::User(id) => Some(Change::User(id)),
+            Resource::Installation | Resource::Unregistered { .. } => None,
+        };
+        let (of_device, standing) = match self {
+            Self::Application(Some(standing)) => (false, Some(standing)),
+            Self::Device(Some(standing)) => (true, Some(standing)),
+            _ => (false, None),
+        };
+        let found = standing.map(|standing| {
+            let (id, organization) = (standing.application.id, standing.organization.organization.id);
+            let application = of_device.then_some(Change::Application(id));
+            [application, Some(Change::Organization(organization)), user.map(|user| Change::Membership(user, id))]
+        });
+        asked.into_iter().chain(found.into_iter().flatten().flatten())
+    }
 }
 
-struct Loader<'a> {
-    store: &'a dyn Read,
-    user: Option<UserId>,
-    before: &'a mut dyn FnMut(Change),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Application, ApplicationId, ApplicationType, DeviceId, Name, Organization, OrganizationId, Plan, Timestamp,
+    };
 
-impl Loader<'_> {
-    fn device(&mut self, id: DeviceId) -> Result<Option<ApplicationFacts>, StoreError> {
-        (self.before)(Change::Device(id));
-        match self.store.device(id)? {
-            Some(device) => self.application(device.application),
-            None => Ok(None),
+    const NOW: Timestamp = Timestamp::from_secs(1_764_000_000);
+
+    fn standing(id: ApplicationId, organization: OrganizationId) -> ApplicationFacts {
+        let name = Name::parse("a").unwrap();
+        let (owner, created_at) = (UserId::generate(NOW), NOW);
+        ApplicationFacts {
+            application: Application {
+                id,
+                name: name.clone(),
+                application_type: ApplicationType::Standard,
+                organization,
+                owner,
+                created_at,
+            },
+            organization: OrganizationFacts {
+                organization: Organization { id: organization, name, plan: Plan::Free, personal_to: None, created_at },
+                is_administrator: false,
+            },
+            role: None,
         }
     }
 
-    fn application(&mut self, id: ApplicationId) -> Result<Option<ApplicationFacts>, StoreError> {
-        (self.before)(Change::Application(id));
-        let Some(application) = self.store.application(id)? else { return Ok(None) };
-        let Some(organization) = self.organization(application.organization)? else { return Ok(None) };
-        let role = match self.user {
-            Some(user) => {
-                (self.before)(Change::Membership(user, id));
-                self.store.role(id, user)?
-            }
-            None => None,
-        };
-        Ok(Some(ApplicationFacts { application, organization, role }))
-    }
+    #[test]
+    fn facts_end_with_each_thing_that_they_were_read_from() {
+        let user = UserId::generate(NOW);
+        let (application, organization) = (ApplicationId::generate(NOW), OrganizationId::generate(NOW));
+        let device = DeviceId::generate(NOW);
+        let standing = standing(application, organization);
+        let all = |facts: Facts, user, resource| facts.made_of(user, &resource).collect::<Vec<_>>();
+        let of_application = [
+            Change::Application(application),
+            Change::Organization(organization),
+            Change::Membership(user, application),
+        ];
+        let known = Facts::Application(Some(standing.clone()));
+        assert_eq!(all(known.clone(), Some(user), Resource::Application(application)), of_application);
+        assert_eq!(all(known, None, Resource::Application(application)), of_application[..2]);
+        let of_device: Vec<_> = [Change::Device(device)].into_iter().chain(of_application).collect();
+        assert_eq!(all(Facts::Device(Some(standing)), Some(user), Resource::Device(device)), of_device);
 
-    fn organization(&mut self, id: OrganizationId) -> Result<Option<OrganizationFacts>, StoreError> {
-        (self.before)(Change::Organization(id));
-        let Some(organization) = self.store.organization(id)? else { return Ok(None) };
-        let is_administrator = match self.user {
-            Some(user) => self.store.is_administrator(id, user)?,
-            None => false,
-        };
-        Ok(Some(OrganizationFacts { organization, is_administrator }))
+        for (nothing, resource, asked) in [
+            (Facts::Application(None), Resource::Application(application), Change::Application(application)),
+            (Facts::Device(None), Resource::Device(device), Change::Device(device)),
+            (Facts::Organization(None), Resource::Organization(organization), Change::Organization(organization)),
+            (Facts::User(None), Resource::User(user), Change::User(user)),
+        ] {
+            assert_eq!(all(nothing, Some(user), resource), [asked], "what is not there may come");
+        }
+        assert_eq!(all(Facts::Nothing, Some(user), Resource::Installation), []);
     }
 }

@@ -29,6 +29,12 @@ pub trait Read {
     fn organizations_of(&self, user: UserId) -> Result<Vec<Organization>, StoreError>;
     /// The administrators of an organization.
     fn administrators(&self, organization: OrganizationId) -> Result<Vec<User>, StoreError>;
+    /// The organization with this identifier, and whether the user, if there is one, administers it.
+    fn organization_standing(
+        &self,
+        id: OrganizationId,
+        user: Option<UserId>,
+    ) -> Result<Option<OrganizationStanding>, StoreError>;
     /// Whether the user administers the organization.
     fn is_administrator(&self, organization: OrganizationId, user: UserId) -> Result<bool, StoreError>;
 
@@ -53,6 +59,14 @@ pub trait Read {
         after: Option<UserId>,
         limit: u32,
     ) -> Result<Vec<(User, Membership)>, StoreError>;
+    /// The application with this identifier, and where the user, if there is one, stands towards it.
+    fn application_standing(
+        &self,
+        id: ApplicationId,
+        user: Option<UserId>,
+    ) -> Result<Option<ApplicationStanding>, StoreError>;
+    /// The same of the application that the device with this identifier is registered with.
+    fn device_standing(&self, id: DeviceId, user: Option<UserId>) -> Result<Option<ApplicationStanding>, StoreError>;
     /// A user's role on an application.
     fn role(&self, application: ApplicationId, user: UserId) -> Result<Option<Role>, StoreError>;
     /// Whether the user has left the application by themselves, and was not brought back since.
@@ -70,8 +84,8 @@ pub trait Read {
         limit: u32,
     ) -> Result<Vec<Device>, StoreError>;
 
-    /// The API key with this digest.
-    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<ApiKey>, StoreError>;
+    /// The API key with this digest, and whose it is.
+    fn credential_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, User)>, StoreError>;
     /// The API key with this identifier.
     fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
     /// The API keys of an account.
@@ -104,6 +118,26 @@ pub trait Read {
     /// The account events that `filter` chooses, those before the position `before` if one is given, newest first,
     /// `limit` at most.
     fn events(&self, filter: EventFilter, before: Option<i64>, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
+}
+
+/// An organization and where a user stands towards it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizationStanding {
+    /// The organization.
+    pub organization: Organization,
+    /// Whether the user administers it.
+    pub is_administrator: bool,
+}
+
+/// An application, the organization that it belongs to, and where a user stands towards both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationStanding {
+    /// The application.
+    pub application: Application,
+    /// Its organization.
+    pub organization: OrganizationStanding,
+    /// The user's role on the application.
+    pub role: Option<Role>,
 }
 
 /// Which account events are asked for.

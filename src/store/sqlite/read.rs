@@ -4,8 +4,9 @@ use rusqlite::{Connection, params};
 
 use super::rows::{self, all, one};
 use super::rows::{
-    api_key_columns, application_columns, device_columns, event_columns, mail_columns, membership_columns,
-    organization_columns, password_reset_columns, sign_up_columns, totp_columns, user_columns,
+    api_key_columns, application_columns, application_standing_columns, device_columns, event_columns, mail_columns,
+    membership_columns, organization_columns, organization_standing_columns, password_reset_columns, sign_up_columns,
+    totp_columns, user_columns,
 };
 use super::values::Flag;
 use crate::model::{
@@ -13,7 +14,7 @@ use crate::model::{
     PasswordReset, QueuedMail, Role, SignUp, SigningKey, Throttle, Timestamp, Totp, User, UserId, Username,
 };
 use crate::secret::{Digest, PasswordHash, Sealed};
-use crate::store::{EventFilter, Read, StoreError, StoredEvent};
+use crate::store::{ApplicationStanding, EventFilter, OrganizationStanding, Read, StoreError, StoredEvent};
 
 /// Something that has a connection to ask: the store lends one for each question, a transaction has its own.
 pub(super) trait Connected {
@@ -85,6 +86,14 @@ impl<C: Connected> Read for C {
         self.with(|connection| all(connection, SQL, [organization], rows::user))
     }
 
+    fn organization_standing(
+        &self,
+        id: OrganizationId,
+        user: Option<UserId>,
+    ) -> Result<Option<OrganizationStanding>, StoreError> {
+        self.with(|connection| one(connection, ORGANIZATION_STANDING, params![id, user], rows::organization_standing))
+    }
+
     fn is_administrator(&self, organization: OrganizationId, user: UserId) -> Result<bool, StoreError> {
         const SQL: &str = "SELECT 1 FROM organization_administrators WHERE organization_id = ?1 AND user_id = ?2";
         self.with(|connection| one(connection, SQL, params![organization, user], |columns| columns.take::<Flag>()))
@@ -154,6 +163,18 @@ impl<C: Connected> Read for C {
         })
     }
 
+    fn application_standing(
+        &self,
+        id: ApplicationId,
+        user: Option<UserId>,
+    ) -> Result<Option<ApplicationStanding>, StoreError> {
+        self.with(|connection| one(connection, APPLICATION_STANDING, params![id, user], rows::application_standing))
+    }
+
+    fn device_standing(&self, id: DeviceId, user: Option<UserId>) -> Result<Option<ApplicationStanding>, StoreError> {
+        self.with(|connection| one(connection, DEVICE_STANDING, params![id, user], rows::application_standing))
+    }
+
     fn role(&self, application: ApplicationId, user: UserId) -> Result<Option<Role>, StoreError> {
         const SQL: &str = "SELECT role FROM memberships WHERE application_id = ?1 AND user_id = ?2";
         self.with(|connection| one(connection, SQL, params![application, user], |columns| columns.take()))
@@ -190,8 +211,12 @@ impl<C: Connected> Read for C {
         self.with(|connection| all(connection, SQL, params![application, after, limit], rows::device))
     }
 
-    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<ApiKey>, StoreError> {
-        self.with(|connection| one(connection, API_KEY_BY_DIGEST, [digest], rows::api_key))
+    fn credential_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, User)>, StoreError> {
+        self.with(|connection| {
+            one(connection, CREDENTIAL_BY_DIGEST, [digest], |columns| {
+                Ok((rows::api_key(columns)?, rows::user(columns)?))
+            })
+        })
     }
 
     fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
@@ -270,7 +295,44 @@ impl<C: Connected> Read for C {
     }
 }
 
-const API_KEY_BY_DIGEST: &str = concat!("SELECT ", api_key_columns!(), " FROM api_keys k WHERE k.digest = ?1");
+// What a request waits for where the caches do not have it: each row is found by a primary key.
+
+const CREDENTIAL_BY_DIGEST: &str = concat!(
+    "SELECT ",
+    api_key_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.digest = ?1"
+);
+
+const ORGANIZATION_STANDING: &str = concat!(
+    "SELECT ",
+    organization_standing_columns!(),
+    " FROM organizations o
+      LEFT JOIN organization_administrators r ON r.organization_id = o.id AND r.user_id = ?2
+      WHERE o.id = ?1"
+);
+
+const APPLICATION_STANDING: &str = concat!(
+    "SELECT ",
+    application_standing_columns!(),
+    " FROM applications a
+      JOIN organizations o ON o.id = a.organization_id
+      LEFT JOIN organization_administrators r ON r.organization_id = a.organization_id AND r.user_id = ?2
+      LEFT JOIN memberships m ON m.application_id = a.id AND m.user_id = ?2
+      WHERE a.id = ?1"
+);
+
+const DEVICE_STANDING: &str = concat!(
+    "SELECT ",
+    application_standing_columns!(),
+    " FROM devices d
+      JOIN applications a ON a.id = d.application_id
+      JOIN organizations o ON o.id = a.organization_id
+      LEFT JOIN organization_administrators r ON r.organization_id = a.organization_id AND r.user_id = ?2
+      LEFT JOIN memberships m ON m.application_id = a.id AND m.user_id = ?2
+      WHERE d.id = ?1"
+);
 
 const EVENTS: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
 

@@ -8,7 +8,7 @@ use crate::model::{
     ApiKey, Application, Device, Membership, Organization, PasswordReset, QueuedMail, SignUp, SigningKey, Throttle,
     Totp, User,
 };
-use crate::store::{StoreError, StoredEvent};
+use crate::store::{ApplicationStanding, OrganizationStanding, StoreError, StoredEvent};
 
 /// The columns of one row, taken one after the other.
 pub(super) struct Columns<'r> {
@@ -95,6 +95,20 @@ macro_rules! application_columns {
     };
 }
 
+/// With the administration joined as `r`.
+macro_rules! organization_standing_columns {
+    () => {
+        concat!(organization_columns!(), ", r.user_id IS NOT NULL")
+    };
+}
+
+/// With the organization joined as `o`, its administration as `r`, and the membership as `m`.
+macro_rules! application_standing_columns {
+    () => {
+        concat!(application_columns!(), ", ", organization_standing_columns!(), ", m.role")
+    };
+}
+
 macro_rules! membership_columns {
     () => {
         "m.application_id, m.user_id, m.role, m.created_at"
@@ -145,8 +159,9 @@ macro_rules! event_columns {
 }
 
 pub(super) use {
-    api_key_columns, application_columns, device_columns, event_columns, mail_columns, membership_columns,
-    organization_columns, password_reset_columns, sign_up_columns, totp_columns, user_columns,
+    api_key_columns, application_columns, application_standing_columns, device_columns, event_columns, mail_columns,
+    membership_columns, organization_columns, organization_standing_columns, password_reset_columns, sign_up_columns,
+    totp_columns, user_columns,
 };
 
 pub(super) fn user(columns: &mut Columns<'_>) -> Result<User, StoreError> {
@@ -178,6 +193,20 @@ pub(super) fn application(columns: &mut Columns<'_>) -> Result<Application, Stor
         organization: columns.take()?,
         owner: columns.take()?,
         created_at: columns.take()?,
+    })
+}
+
+/// The organization's columns, then whether the user administers it.
+pub(super) fn organization_standing(columns: &mut Columns<'_>) -> Result<OrganizationStanding, StoreError> {
+    Ok(OrganizationStanding { organization: organization(columns)?, is_administrator: columns.take::<Flag>()?.0 })
+}
+
+/// The application's columns, its organization's standing, then the user's role.
+pub(super) fn application_standing(columns: &mut Columns<'_>) -> Result<ApplicationStanding, StoreError> {
+    Ok(ApplicationStanding {
+        application: application(columns)?,
+        organization: organization_standing(columns)?,
+        role: columns.take()?,
     })
 }
 

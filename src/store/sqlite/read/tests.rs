@@ -83,21 +83,69 @@ fn api_keys_are_found_by_digest_with_their_user() {
         transaction.insert_api_key(&api_key(1, 1))
     });
     let store = &sample.store;
-    assert_eq!(store.api_key_by_digest(&Digest::of(&[1])).unwrap(), Some(api_key(1, 1)));
-    assert_eq!(store.api_key_by_digest(&Digest::of(&[9])).unwrap(), None);
+    assert_eq!(store.credential_by_digest(&Digest::of(&[1])).unwrap(), Some((api_key(1, 1), user(1).user)));
+    assert_eq!(store.credential_by_digest(&Digest::of(&[9])).unwrap(), None);
     assert_eq!(store.api_key(bare.id).unwrap(), Some(bare.clone()));
     assert_eq!(store.api_keys(USER).unwrap(), [api_key(1, 1), bare]);
     assert_eq!(store.api_keys(user(2).user.id).unwrap(), []);
 }
 
 #[test]
-fn an_api_key_is_one_descent_away() {
+fn standings_tell_where_somebody_stands() {
+    let sample = Sample::populated();
+    let other = OrganizationId::from_bytes([2; 16]);
+    sample.write(|transaction| {
+        transaction.insert_organization(&organization(2))?;
+        transaction.insert_application(&Application { organization: other, ..application(2) })?;
+        transaction.insert_membership(&membership(1, 2, Role::Observer))?;
+        transaction.insert_device(&device(1))
+    });
+    let store = &sample.store;
+    let (first, second, nobody) = (Some(user(1).user.id), Some(user(2).user.id), Some(UserId::from_bytes([9; 16])));
+    for (user, role, is_administrator) in [
+        (first, Some(Role::Administrator), true),
+        (second, Some(Role::Observer), false),
+        (nobody, None, false),
+        (None, None, false),
+    ] {
+        let organization = OrganizationStanding { organization: organization(1), is_administrator };
+        let standing = ApplicationStanding { application: application(1), organization: organization.clone(), role };
+        assert_eq!(store.application_standing(APPLICATION, user).unwrap(), Some(standing.clone()), "{user:?}");
+        assert_eq!(store.device_standing(device(1).id, user).unwrap(), Some(standing), "{user:?}");
+        assert_eq!(store.organization_standing(ORGANIZATION, user).unwrap(), Some(organization), "{user:?}");
+    }
+    // What somebody is elsewhere does not count.
+    let elsewhere = store.application_standing(application(2).id, first).unwrap().unwrap();
+    assert_eq!((elsewhere.organization.organization.id, elsewhere.role), (other, None));
+    assert!(!elsewhere.organization.is_administrator);
+    let unknown = [9; 16];
+    assert_eq!(store.application_standing(ApplicationId::from_bytes(unknown), first).unwrap(), None);
+    assert_eq!(store.device_standing(DeviceId::from_bytes(unknown), first).unwrap(), None);
+    assert_eq!(store.organization_standing(OrganizationId::from_bytes(unknown), first).unwrap(), None);
+}
+
+#[test]
+fn what_a_request_waits_for_is_found_by_primary_keys_alone() {
     let sample = Sample::new();
     let raw = sample.raw();
-    let mut plan = raw.prepare(&format!("EXPLAIN QUERY PLAN {API_KEY_BY_DIGEST}")).unwrap();
-    let steps = plan.query_map([[0_u8; 32]], |row| row.get(3)).unwrap();
-    let steps = steps.collect::<Result<Vec<String>, _>>().unwrap();
-    assert_eq!(steps, ["SEARCH k USING PRIMARY KEY (digest=?)"]);
+    let credential = ["k USING PRIMARY KEY (digest=?)", "u USING PRIMARY KEY (id=?)"];
+    let administration = "r USING PRIMARY KEY (organization_id=? AND user_id=?) LEFT-JOIN";
+    let organization = ["o USING PRIMARY KEY (id=?)", administration];
+    let membership = "m USING PRIMARY KEY (application_id=? AND user_id=?) LEFT-JOIN";
+    let application = ["a USING PRIMARY KEY (id=?)", "o USING PRIMARY KEY (id=?)", administration, membership];
+    let device: Vec<_> = ["d USING PRIMARY KEY (id=?)"].into_iter().chain(application).collect();
+    let expected: [(&str, &[&str]); 4] = [
+        (CREDENTIAL_BY_DIGEST, &credential),
+        (ORGANIZATION_STANDING, &organization),
+        (APPLICATION_STANDING, &application),
+        (DEVICE_STANDING, &device),
+    ];
+    for (sql, expected) in expected {
+        let mut plan = raw.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = plan.raw_query().mapped(|row| row.get(3)).collect::<Result<Vec<String>, _>>().unwrap();
+        let searches: Vec<_> = steps.iter().map(|step| step.strip_prefix("SEARCH ").unwrap_or(step)).collect();
+        assert_eq!(searches, expected, "{sql}");
+    }
 }
 
 #[test]

@@ -133,7 +133,7 @@ mod tests {
         assert!(expected.iter().all(|change| changes.contains(change)), "{changes:?}");
 
         assert_eq!(sample.store.user(OTHER).unwrap(), None);
-        assert_eq!(sample.store.api_key_by_digest(&api_key(1, 2).digest).unwrap(), None);
+        assert_eq!(sample.store.credential_by_digest(&api_key(1, 2).digest).unwrap(), None);
         assert_eq!(sample.store.role(APPLICATION, OTHER).unwrap(), None);
         assert!(!sample.store.is_administrator(ORGANIZATION, OTHER).unwrap());
         assert!(sample.store.api_key(api_key(3, 1).id).unwrap().is_some());

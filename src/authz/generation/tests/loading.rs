@@ -360,3 +360,22 @@ fn the_repository_folder_is_what_is_built_in() {
     let source = Source { policies: root.join("policies"), schema: root.join("schema") };
     assert_eq!(load(&source, 1, &[]).unwrap().policies(), built_in().policies());
 }
+
+#[test]
+fn of_many_policies_every_mistake_is_told() {
+    let mut folders = Folders::new();
+    let good = "permit (principal, action == Action::\"View\", resource == Application::\"a\");\n";
+    let bad = "permit (principal is User, action == Action::\"View\", resource) when { principal.nothing };\n";
+    for file in 0..4 {
+        let policies: Vec<&str> = (0..300).map(|at| if at == 250 { bad } else { good }).collect();
+        folders = folders.write(&format!("policies/many{file}.cedar"), policies.concat());
+    }
+    let problems = folders.problems();
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    for (file, problem) in problems.iter().enumerate() {
+        assert!(problem.starts_with(&format!("policies/many{file}.cedar:251:")), "{problem}");
+    }
+    let folders =
+        folders.write("policies/many1.cedar", "permit (".to_owned()).write("policies/many3.cedar", bad.to_owned());
+    assert_eq!(folders.problems().len(), 4, "{:?}", folders.problems());
+}

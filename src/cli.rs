@@ -24,6 +24,7 @@ mod openapi;
 mod org;
 mod output;
 mod password;
+mod policy;
 mod serve;
 mod server;
 mod session;
@@ -107,6 +108,8 @@ enum Command {
     #[command(subcommand, name = "key-file")]
     KeyFile(key_file::KeyFile),
     Audit(audit::Audit),
+    #[command(subcommand)]
+    Policy(policy::Policy),
     Login(login::Login),
     Logout(logout::Logout),
     #[command(name = "whoami")]
@@ -143,6 +146,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Session(command) => command.run(&settings),
         Command::KeyFile(command) => command.run(&settings),
         Command::Audit(command) => command.run(&settings),
+        Command::Policy(command) => command.run(&settings),
         Command::Login(command) => command.run(&settings),
         Command::Logout(command) => command.run(&settings),
         Command::WhoAmI(command) => command.run(&settings),

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod config;
 mod documents;
+mod policy;
 mod program;
 mod serve;
 mod usage;

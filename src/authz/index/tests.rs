@@ -59,14 +59,13 @@ fn expect(world: &World) -> Result<(), TestCaseError> {
         let (action, types): (&EntityUID, [&EntityType; 2]) =
             (action.as_ref(), [principal.type_name().as_ref(), resource.type_name().as_ref()]);
         let unnamed = index.unnamed(action, types[0], types[1]);
+        let evaluator = Evaluator::new(request.as_ref().clone(), world.entities.as_ref(), Extensions::all_available());
         for policy in world.policies.policies() {
-            let alone = PolicySet::from_policies([policy.clone()]).unwrap();
-            let answer = by_cedar(request, &alone, &world.entities);
             let policy: &Policy = policy.as_ref();
             let names = policy.principal_constraint().as_inner().get_euid().is_some()
                 || policy.resource_constraint().as_inner().get_euid().is_some();
             prop_assert!(!names || !unnamed.contains(&policy));
-            if answer.reason.is_empty() && answer.errors.is_empty() {
+            if evaluator.evaluate(policy).is_ok_and(|satisfied| !satisfied) {
                 continue;
             }
             let expected = match names {
@@ -87,7 +86,8 @@ fn says_what_cedar_says_and_every_outcome_comes_about() {
         compare(&world, &mut outcomes).unwrap();
         expect(&world).unwrap();
         let validator = Validator::new(world.schema.clone());
-        for policy in world.policies.policies() {
+        // That takes much longer than all else, and needs no such numbers.
+        for policy in world.policies.policies().filter(|_| seed % 5 == 0) {
             let alone = PolicySet::from_policies([policy.clone()]).unwrap();
             outcomes.policies += 1;
             outcomes.valid_policies +=

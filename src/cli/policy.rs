@@ -1,0 +1,26 @@
+//! `gatepost policy`: policies as files, apart from the account system.
+
+mod corpus;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use super::settings::Settings;
+
+/// Work with policies as files
+#[derive(Subcommand)]
+#[command(arg_required_else_help = true)]
+pub(super) enum Policy {
+    Corpus(corpus::Corpus),
+}
+
+impl Policy {
+    pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
+        settings.must_have_no_server_option()?;
+        match self {
+            Self::Corpus(command) => command.run(settings),
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod strength;
 mod throttle;
 mod token;
 mod totp;
+mod uses;
 mod vault;
 mod verifier;
 

@@ -1,12 +1,13 @@
 //! From the text of a credential to the proof that it was verified, through the cache.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::api_key::{ApiKeyText, looks_like_api_key};
 use super::keyring::Keyring;
 use super::token::has_begun;
+use super::uses::Uses;
 use crate::cache::{Cache, Quick, Stamp, Versions};
 use crate::model::{ApiKey, ApiKeyId, Change, CredentialKind, SessionId, Timestamp, User, UserId};
 use crate::secret::Digest;
@@ -159,20 +160,19 @@ pub struct Verifier {
     versions: Arc<Versions>,
     verified: Cache<Digest, Arc<Verified>, Quick>,
     unknown: Cache<Digest, (), Quick>,
-    uses: Mutex<Vec<(ApiKeyId, Timestamp)>>,
+    uses: Uses,
 }
 
 impl Verifier {
     /// A verifier with empty caches.
     pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, versions: Arc<Versions>, capacity: Capacity) -> Self {
         let (verified, unknown) = (Cache::new(capacity.verified), Cache::new(capacity.unknown));
-        Self { store, keyring, versions, verified, unknown, uses: Mutex::default() }
+        Self { store, keyring, versions, verified, unknown, uses: Uses::default() }
     }
 
-    /// The uses of API keys since the last call: each key once a minute at most. To be written down off the request's
-    /// path.
+    /// The uses of API keys since the last call, each key once. To be written down off the request's path.
     pub fn take_uses(&self) -> Vec<(ApiKeyId, Timestamp)> {
-        std::mem::take(&mut *self.uses.lock().unwrap_or_else(PoisonError::into_inner))
+        self.uses.take()
     }
 
     fn note_use(&self, verified: &Verified, now: Timestamp) {
@@ -184,7 +184,7 @@ impl Verifier {
         // Of several requests at the same time one notes it.
         let swapped = verified.used_at.compare_exchange(last, now.as_micros(), Ordering::Relaxed, Ordering::Relaxed);
         if swapped.is_ok() {
-            self.uses.lock().unwrap_or_else(PoisonError::into_inner).push((id, now));
+            self.uses.note(id, now);
         }
     }
 

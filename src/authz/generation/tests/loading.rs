@@ -375,7 +375,6 @@ fn of_many_policies_every_mistake_is_told() {
     for (file, problem) in problems.iter().enumerate() {
         assert!(problem.starts_with(&format!("policies/many{file}.cedar:251:")), "{problem}");
     }
-    let folders =
-        folders.write("policies/many1.cedar", "permit (".to_owned()).write("policies/many3.cedar", bad.to_owned());
+    let folders = folders.write("policies/many1.cedar", "permit (").write("policies/many3.cedar", bad);
     assert_eq!(folders.problems().len(), 4, "{:?}", folders.problems());
 }

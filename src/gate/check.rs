@@ -8,6 +8,7 @@ use hyper::HeaderMap;
 
 use super::answer::{Allowed, Answer, Invalid};
 use super::dialect::{Asked, Dialect};
+use super::lines::Lines;
 use super::presented::{self, Presented};
 use super::respond::{LogIn, Respond, Response};
 use crate::accounts::{self, Coherence};
@@ -106,11 +107,12 @@ impl Gate {
         trail: &mut Trail<'a>,
     ) -> Result<Answer, NeedsStore> {
         let malformed = |cause: &dyn Display| Ok(Answer::Malformed { cause: cause.to_string() });
-        let asked = match dialect.read(headers) {
+        let lines = Lines::from(headers);
+        let asked = match dialect.read(lines) {
             Ok(asked) => trail.asked.insert(asked),
             Err(error) => return malformed(&error),
         };
-        let presented = match presented::read(headers) {
+        let presented = match presented::read(lines) {
             Ok(presented) => presented,
             Err(error) => return malformed(&error),
         };

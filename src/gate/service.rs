@@ -17,6 +17,7 @@ use hyper::{HeaderMap, Method, Request, StatusCode, http};
 use super::check::Gate;
 use super::dialect::Dialect;
 use super::framing;
+use super::lines::Lines;
 use super::respond::Response;
 
 /// Whether peers and process are as they must be: given by the composition root.
@@ -93,7 +94,7 @@ impl hyper::service::Service<Request<Incoming>> for DecisionService {
             Some(Some(dialect)) => {
                 // The body, if one was announced, is not waited for.
                 let head = request.into_parts().0;
-                if let Err(cause) = framing::check(&head) {
+                if let Err(cause) = framing::check(&head.method, head.version, &Lines::from(&head.headers)) {
                     return Box::pin(std::future::ready(Ok(self.gate.malformed(dialect, cause))));
                 }
                 let check = self.clone().check(dialect, head.headers);

@@ -14,6 +14,7 @@ use crate::http::percent::header_value;
 use crate::model::{ApiKey, ApiKeyId, Change, CredentialKind, SessionId, Timestamp, User, UserId};
 use crate::secret::Digest;
 use crate::store::{Store, StoreError};
+use crate::telemetry::AskerRecord;
 
 /// How long a key that does not exist is remembered as such.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
@@ -61,15 +62,21 @@ struct Prepared {
     id: Box<str>,
     username: HeaderValue,
     email: HeaderValue,
+    record: AskerRecord,
 }
 
 impl Prepared {
     fn of(user: &User, credential: &Credential) -> Self {
-        let id = match credential {
-            Credential::Session { id, .. } => id.to_string(),
-            Credential::ApiKey { id, .. } => id.to_string(),
+        let (kind, id) = match credential {
+            Credential::Session { id, .. } => (CredentialKind::Session, id.to_string()),
+            Credential::ApiKey { id, .. } => (CredentialKind::ApiKey, id.to_string()),
         };
-        Self { id: id.into(), username: header_value(user.username.as_str()), email: header_value(user.email.as_str()) }
+        Self {
+            record: AskerRecord::new(user.id, kind, &id),
+            id: id.into(),
+            username: header_value(user.username.as_str()),
+            email: header_value(user.email.as_str()),
+        }
     }
 }
 
@@ -106,6 +113,11 @@ impl Verified {
     /// Its identifier, which may be shown and logged.
     pub fn id(&self) -> &str {
         &self.prepared.id
+    }
+
+    /// What the decision log says of it.
+    pub fn record(&self) -> &AskerRecord {
+        &self.prepared.record
     }
 
     /// The user's name, as it stands in a header.

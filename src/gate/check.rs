@@ -19,7 +19,7 @@ use crate::authz::{Circumstances, Decision, Engine, Question, Resource, Subject}
 use crate::cache::Stamp;
 use crate::clock::Clock;
 use crate::model::{DecisionId, Timestamp};
-use crate::telemetry::{CacheName, DecisionLog, DecisionRecord, Metrics, Outcome};
+use crate::telemetry::{CacheName, DecisionLog, DecisionRecord, Metrics, Outcome, RequestRecord};
 
 /// The caches do not have what the answer needs: ask again where blocking is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,26 +264,23 @@ impl Gate {
         began: Timestamp,
     ) {
         let Trail { generation, asked, route, .. } = trail;
-        let verified = decided.verified.as_deref();
         let by = decided.decision.as_deref();
-        self.log.record(DecisionRecord {
+        self.log.record(&DecisionRecord {
             at: began,
             id,
             generation: by.map_or(generation.number(), Decision::generation),
-            principal: verified.map(Verified::user_id),
-            credential_kind: verified.map(Verified::kind),
-            credential_id: verified.map(|verified| verified.id().to_owned()),
-            action: route.map(|found| Arc::clone(&found.route.action)),
-            resource_type: route.map(|found| Arc::clone(&found.route.resource_type)),
-            resource_id: route.map(|found| found.resource_id.to_owned()),
+            asker: decided.verified.as_deref().map(Verified::record),
+            route: route.map(|found| (&found.route.record, found.resource_id)),
             decision,
-            policies: by.map(|decision| Arc::clone(decision.policies())).unwrap_or_default(),
-            errors: by.map(|decision| Arc::clone(decision.errors())).unwrap_or_default(),
+            policies: by.map_or(&[], |decision| decision.policies()),
+            errors: by.map_or(&[], |decision| decision.errors()),
             client: asked.and_then(|asked| asked.client),
-            method: asked.map(|asked| asked.method.to_owned()),
-            host: asked.map(|asked| asked.host.as_str().to_owned()),
-            path: asked.map(|asked| asked.path.as_str().to_owned()),
-            cause: cause.map(str::to_owned),
+            request: asked.map(|asked| RequestRecord {
+                method: asked.method,
+                host: asked.host.as_str(),
+                path: asked.path.as_str(),
+            }),
+            cause,
             latency: self.clock.now().since(began),
         });
     }

@@ -271,8 +271,7 @@ impl Accounts {
             role: target.role,
             returning: target.returning,
         };
-        let credential_id = actor.credential_id();
-        let subject = actor.subject(&credential_id);
+        let subject = actor.subject();
         let (decision, generation) = self.engine.decide_in(store, &subject, action, resource, &circumstances)?;
         if decision.permit().is_some() {
             return Ok(());

@@ -7,11 +7,13 @@ mod answer;
 mod check;
 pub mod dialect;
 mod framing;
+mod lines;
 pub mod presented;
 mod respond;
 mod service;
 
 pub use answer::{Answer, Invalid};
 pub use check::{Gate, NeedsStore};
+pub use lines::Lines;
 pub use respond::{LogIn, Respond, Response};
 pub use service::{DecisionService, Probes};

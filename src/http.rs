@@ -1,7 +1,9 @@
 //! The mechanics of HTTP: listening and serving, canonical paths and hosts. Knows nothing of accounts or policies.
 
 pub mod client;
+mod drain;
 pub mod host;
+mod limited;
 pub mod listener;
 pub mod path;
 mod patience;

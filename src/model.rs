@@ -24,8 +24,8 @@ pub use change::{Change, ChangeSeq};
 pub use credential::{ApiKey, CredentialKind, SigningKey, Totp};
 pub use event::{Event, EventAction};
 pub use id::{
-    ApiKeyId, ApplicationId, DecisionId, DeviceId, EventId, IdError, MailId, OrganizationId, SessionId, SigningKeyId,
-    UserId,
+    ApiKeyId, ApplicationId, DecisionId, DeviceId, EventId, ID_LEN, IdError, MailId, OrganizationId, SessionId,
+    SigningKeyId, UserId,
 };
 pub use link::{PasswordReset, SignUp};
 pub use listen::{ListenAddress, ListenAddressError};

@@ -7,6 +7,6 @@ pub mod log;
 pub mod metrics;
 mod outcome;
 
-pub use decision_log::{DecisionLog, DecisionRecord};
+pub use decision_log::{AskerRecord, DecisionLog, DecisionRecord, RequestRecord, RouteRecord};
 pub use metrics::{CacheName, Metrics};
 pub use outcome::Outcome;

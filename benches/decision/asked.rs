@@ -30,7 +30,7 @@ impl Asked {
         let generation = opened.app.engine.generation();
         let (action, _) = generation.action_by_name(ACTION).context("the action was to be there")?;
         Ok(Self {
-            credential_id: verified.id(),
+            credential_id: verified.id().to_owned(),
             verified,
             stamp,
             action,

@@ -36,11 +36,11 @@ pub struct Origin {
 }
 
 /// A user with a verified credential, as policies see both. The one translation, so that what is decided for proxies,
-/// for the account system and in explanations cannot differ. `id` is the credential's, [`Verified::id`].
-pub fn subject<'a>(verified: &'a Verified, id: &'a str) -> Subject<'a> {
+/// for the account system and in explanations cannot differ.
+pub fn subject(verified: &Verified) -> Subject<'_> {
     let credential = Credential {
         kind: verified.kind(),
-        id,
+        id: verified.id(),
         digest: verified.digest(),
         mfa: verified.mfa(),
         scopes: verified.scopes(),
@@ -82,13 +82,9 @@ impl Actor {
         self.verified().map(|verified| verified.user_id())
     }
 
-    pub(super) fn credential_id(&self) -> String {
-        self.verified().map(|verified| verified.id()).unwrap_or_default()
-    }
-
-    pub(super) fn subject<'a>(&'a self, credential_id: &'a str) -> Subject<'a> {
+    pub(super) fn subject(&self) -> Subject<'_> {
         match &self.who {
-            Who::User(verified) => subject(verified, credential_id),
+            Who::User(verified) => subject(verified),
             Who::Anonymous => Subject::Anonymous,
             Who::Console => Subject::Console,
         }
@@ -97,7 +93,7 @@ impl Actor {
     /// The author of account events.
     pub(super) fn author(&self) -> Author {
         let (credential_kind, credential_id) = match &self.who {
-            Who::User(verified) => (verified.kind().as_str(), Some(verified.id())),
+            Who::User(verified) => (verified.kind().as_str(), Some(verified.id().to_owned())),
             Who::Anonymous => ("none", None),
             Who::Console => ("console", None),
         };

@@ -40,7 +40,8 @@ pub(super) async fn show(State(state): State<ApiState>, caller: Caller) -> Resul
     let look =
         move |accounts: &Accounts| Ok((accounts.has_password(&actor, user)?, accounts.totp_enabled(&actor, user)?));
     let (has_password, totp_enabled) = state.call(look).await?;
-    let credential = Credential { kind: verified.kind(), id: verified.id(), expires_at: verified.expires_at() };
+    let credential =
+        Credential { kind: verified.kind(), id: verified.id().to_owned(), expires_at: verified.expires_at() };
     let User { id, username, email, .. } = verified.user().clone();
     Ok(Json(WhoAmI { id, username, email, totp_enabled, has_password, credential }))
 }

@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use hyper::header::HeaderValue;
+
 use super::api_key::{ApiKeyText, looks_like_api_key};
 use super::keyring::Keyring;
 use super::token::has_begun;
 use super::uses::Uses;
 use crate::cache::{Cache, Quick, Stamp, Versions};
+use crate::http::percent::header_value;
 use crate::model::{ApiKey, ApiKeyId, Change, CredentialKind, SessionId, Timestamp, User, UserId};
 use crate::secret::Digest;
 use crate::store::{Store, StoreError};
+use crate::telemetry::AskerRecord;
 
 /// How long a key that does not exist is remembered as such.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
@@ -20,8 +24,13 @@ const USE_NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// The credential is not valid. Callers do not learn why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the credential is not valid")]
+#[error("{}", Self::MESSAGE)]
 pub struct Refused;
+
+impl Refused {
+    /// What is said of it.
+    pub const MESSAGE: &'static str = "the credential is not valid";
+}
 
 /// The credential is not valid, or that could not be found out.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +54,31 @@ pub struct Verified {
     expires_at: Option<Timestamp>,
     /// When the use of an API key was last written down, or is about to be; in microseconds.
     used_at: AtomicI64,
+    prepared: Prepared,
+}
+
+/// What every request with this credential needs in another form, made once.
+#[derive(Debug)]
+struct Prepared {
+    id: Box<str>,
+    username: HeaderValue,
+    email: HeaderValue,
+    record: AskerRecord,
+}
+
+impl Prepared {
+    fn of(user: &User, credential: &Credential) -> Self {
+        let (kind, id) = match credential {
+            Credential::Session { id, .. } => (CredentialKind::Session, id.to_string()),
+            Credential::ApiKey { id, .. } => (CredentialKind::ApiKey, id.to_string()),
+        };
+        Self {
+            record: AskerRecord::new(user.id, kind, &id),
+            id: id.into(),
+            username: header_value(user.username.as_str()),
+            email: header_value(user.email.as_str()),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -78,11 +112,23 @@ impl Verified {
     }
 
     /// Its identifier, which may be shown and logged.
-    pub fn id(&self) -> String {
-        match &self.credential {
-            Credential::Session { id, .. } => id.to_string(),
-            Credential::ApiKey { id, .. } => id.to_string(),
-        }
+    pub fn id(&self) -> &str {
+        &self.prepared.id
+    }
+
+    /// What the decision log says of it.
+    pub fn record(&self) -> &AskerRecord {
+        &self.prepared.record
+    }
+
+    /// The user's name, as it stands in a header.
+    pub fn username_header(&self) -> &HeaderValue {
+        &self.prepared.username
+    }
+
+    /// The user's address, as it stands in a header.
+    pub fn email_header(&self) -> &HeaderValue {
+        &self.prepared.email
     }
 
     /// Whether a second factor was given.
@@ -229,7 +275,8 @@ impl Verifier {
         let ApiKey { id, scopes, created_at, expires_at, last_used_at, .. } = key;
         let credential = Credential::ApiKey { id, scopes };
         let used_at = AtomicI64::new(last_used_at.map_or(i64::MIN, Timestamp::as_micros));
-        Ok((Verified { user, digest, credential, issued_at: created_at, expires_at, used_at }, stamp))
+        let prepared = Prepared::of(&user, &credential);
+        Ok((Verified { user, digest, credential, issued_at: created_at, expires_at, used_at, prepared }, stamp))
     }
 
     fn load_session(&self, candidate: Candidate<'_>, now: Timestamp) -> Result<(Verified, Stamp), VerifyError> {
@@ -243,6 +290,7 @@ impl Verifier {
         let credential = Credential::Session { id: claims.jti, mfa: claims.mfa() };
         let (issued_at, expires_at) = (claims.issued_at(), Some(claims.expires_at()));
         let (digest, used_at) = (candidate.digest, AtomicI64::new(i64::MIN));
-        Ok((Verified { user, digest, credential, issued_at, expires_at, used_at }, stamp))
+        let prepared = Prepared::of(&user, &credential);
+        Ok((Verified { user, digest, credential, issued_at, expires_at, used_at, prepared }, stamp))
     }
 }

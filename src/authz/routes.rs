@@ -17,6 +17,7 @@ use self::tree::Node;
 use super::actions::Actions;
 use super::problem::Problem;
 use crate::http::path::CanonicalPath;
+use crate::telemetry::RouteRecord;
 
 /// A validated entry of the table.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Route {
     pub resource_type: Arc<str>,
     /// The resource's type in Cedar.
     pub resource_type_name: EntityTypeName,
+    /// What the decision log says of it.
+    pub record: RouteRecord,
     resource_id: ResourceId,
 }
 

@@ -104,7 +104,6 @@ impl Check {
         let resource = Resource::from_parts(&found.route.resource_type, found.resource_id);
         explanation.resource = Some((&resource).into());
 
-        let id = caller.credential_id();
         let circumstances = Circumstances {
             now: console.app.clock.now(),
             client: self.client,
@@ -115,7 +114,7 @@ impl Check {
             role: None,
             returning: false,
         };
-        let subject = caller.subject(&id, &circumstances);
+        let subject = caller.subject(&circumstances);
         let store = &*console.app.store;
         let action = &found.route.action;
         let (decision, _) = engine.decide_in(store, &subject, action, &resource, &circumstances)?;
@@ -165,32 +164,27 @@ impl Caller {
             Self::Nobody => CredentialUsed::None,
             Self::Refused => CredentialUsed::Invalid,
             Self::User(_) => CredentialUsed::Assumed { kind: CredentialKind::Session },
-            Self::Verified(verified) => CredentialUsed::Verified { kind: verified.kind(), id: verified.id() },
+            Self::Verified(verified) => {
+                CredentialUsed::Verified { kind: verified.kind(), id: verified.id().to_owned() }
+            }
         }
     }
 
-    fn credential_id(&self) -> String {
-        match self {
-            Self::Verified(verified) => verified.id(),
-            Self::Nobody | Self::Refused | Self::User(_) => NO_CREDENTIAL.to_owned(),
-        }
-    }
-
-    fn subject<'a>(&'a self, id: &'a str, circumstances: &Circumstances<'_>) -> Subject<'a> {
+    fn subject(&self, circumstances: &Circumstances<'_>) -> Subject<'_> {
         match self {
             Self::Nobody | Self::Refused => Subject::Anonymous,
             Self::User(user) => Subject::User {
                 user,
                 credential: Credential {
                     kind: CredentialKind::Session,
-                    id,
-                    digest: Digest::of(id.as_bytes()),
+                    id: NO_CREDENTIAL,
+                    digest: Digest::of(NO_CREDENTIAL.as_bytes()),
                     mfa: false,
                     scopes: &[],
                     issued_at: circumstances.now,
                 },
             },
-            Self::Verified(verified) => accounts::subject(verified, id),
+            Self::Verified(verified) => accounts::subject(verified),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::authn::Verified;
 use crate::authz::{Decision, Permit};
+use crate::model::DecisionId;
 
 /// The answer to a proxy.
 pub enum Answer {
@@ -37,25 +38,41 @@ pub enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Invalid;
 
-/// A permitted request.
-// INVARIANT: built by `Allowed::new` only, which wants the permit.
-pub struct Allowed {
-    decision: Arc<Decision>,
-    verified: Option<Arc<Verified>>,
+/// An answer, and the identifier under which it is known.
+pub(super) struct Answered {
+    pub(super) answer: Answer,
+    pub(super) id: DecisionId,
 }
 
+/// What was decided, and about whom.
+#[derive(Default)]
+pub(super) struct Decided {
+    /// What the policies say, if they were asked.
+    pub(super) decision: Option<Arc<Decision>>,
+    /// Whose credential it was; nobody's in particular, if there is none.
+    pub(super) verified: Option<Arc<Verified>>,
+}
+
+/// A permitted request.
+// INVARIANT: built by `Allowed::new` only, which wants the permit.
+pub struct Allowed(Decided);
+
 impl Allowed {
-    /// The request of `verified`, or of nobody, that `decision` permits; nothing if it does not.
-    pub(super) fn new(decision: Arc<Decision>, verified: Option<Arc<Verified>>) -> Option<Self> {
-        decision.permit()?;
-        Some(Self { decision, verified })
+    /// The permitted request, if what was decided permits it.
+    pub(super) fn new(decided: Decided) -> Result<Self, Decided> {
+        let is_permitted = decided.decision.as_ref().is_some_and(|decision| decision.permit().is_some());
+        if is_permitted { Ok(Self(decided)) } else { Err(decided) }
     }
 
     pub(super) fn permit(&self) -> Option<Permit<'_>> {
-        self.decision.permit()
+        self.0.decision.as_ref().and_then(|decision| decision.permit())
     }
 
     pub(super) fn verified(&self) -> Option<&Verified> {
-        self.verified.as_deref()
+        self.0.verified.as_deref()
+    }
+
+    pub(super) fn decided(&self) -> &Decided {
+        &self.0
     }
 }

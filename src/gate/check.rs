@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use hyper::HeaderMap;
 
-use super::answer::{Allowed, Answer, Invalid};
+use super::answer::{Allowed, Answer, Answered, Decided, Invalid};
 use super::dialect::{Asked, Dialect};
+use super::lines::Lines;
 use super::presented::{self, Presented};
 use super::respond::{LogIn, Respond, Response};
 use crate::accounts::{self, Coherence};
 use crate::authn::{Candidate, Refused, Verified, Verifier, VerifyError};
+use crate::authz::generation::Generation;
+use crate::authz::routes::Match;
 use crate::authz::{Circumstances, Decision, Engine, Question, Resource, Subject};
 use crate::cache::Stamp;
 use crate::clock::Clock;
 use crate::model::{DecisionId, Timestamp};
-use crate::telemetry::{CacheName, DecisionLog, DecisionRecord, Metrics, Outcome};
+use crate::telemetry::{CacheName, DecisionLog, DecisionRecord, Metrics, Outcome, RequestRecord};
 
 /// The caches do not have what the answer needs: ask again where blocking is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +45,18 @@ pub struct Gate {
 }
 
 /// What an answer was made from, for the log.
-#[derive(Default)]
-struct Trail<'a> {
-    asked: Option<Asked<'a>>,
-    verified: Option<Arc<Verified>>,
-    action: Option<Arc<str>>,
-    resource: Option<Resource>,
-    decision: Option<Arc<Decision>>,
+struct Trail<'t> {
+    generation: &'t Generation,
+    asked: Option<&'t Asked<'t>>,
+    route: Option<Match<'t, 't>>,
+    /// Unless the answer has it.
+    decided: Decided,
+}
+
+impl<'t> Trail<'t> {
+    fn beginning(generation: &'t Generation, asked: Option<&'t Asked<'t>>) -> Self {
+        Self { generation, asked, route: None, decided: Decided::default() }
+    }
 }
 
 impl Gate {
@@ -69,73 +77,85 @@ impl Gate {
 
     /// The response to a proxy's question, if the caches are enough for it. Does not block.
     pub fn answer_now(&self, dialect: Dialect, headers: &HeaderMap) -> Result<Response, NeedsStore> {
-        self.answer_with(dialect, headers, Store::MustWait)
+        let answered = self.find_now(dialect, headers.into())?;
+        Ok(self.respond(dialect, answered, HeaderMap::new()))
+    }
+
+    /// The answer to a proxy's question, if the caches are enough for it. Does not block.
+    pub(super) fn find_now(&self, dialect: Dialect, lines: Lines<'_>) -> Result<Answered, NeedsStore> {
+        self.answer_with(dialect, lines, Store::MustWait)
+    }
+
+    /// The response for an answer, whose head takes the memory of `headers`.
+    pub(super) fn respond(&self, dialect: Dialect, answered: Answered, mut headers: HeaderMap) -> Response {
+        headers.clear();
+        self.respond.respond(dialect, answered, headers)
     }
 
     /// The response to a proxy's question. Blocks where the store must be asked.
     pub fn answer(&self, dialect: Dialect, headers: &HeaderMap) -> Response {
-        self.answer_with(dialect, headers, Store::MayBeAsked)
-            .unwrap_or_else(|NeedsStore| self.unavailable(dialect, "the store was needed and could not be asked"))
+        match self.answer_with(dialect, headers.into(), Store::MayBeAsked) {
+            Ok(answered) => self.respond(dialect, answered, HeaderMap::new()),
+            Err(NeedsStore) => self.unavailable(dialect, "the store was needed and could not be asked"),
+        }
     }
 
     /// The response when no answer could be found in time.
     pub fn unavailable(&self, dialect: Dialect, cause: &str) -> Response {
-        let began = self.clock.now();
-        self.conclude(dialect, Answer::Unavailable { cause: cause.to_owned() }, Trail::default(), began)
+        self.without_question(dialect, Answer::Unavailable { cause: cause.to_owned() })
     }
 
     /// The response to a question that did not come in the way that a proxy asks.
     pub(super) fn malformed(&self, dialect: Dialect, cause: impl Display) -> Response {
-        let began = self.clock.now();
-        self.conclude(dialect, Answer::Malformed { cause: cause.to_string() }, Trail::default(), began)
+        self.without_question(dialect, Answer::Malformed { cause: cause.to_string() })
     }
 
-    fn answer_with(&self, dialect: Dialect, headers: &HeaderMap, store: Store) -> Result<Response, NeedsStore> {
-        let began = self.clock.now();
-        let mut trail = Trail::default();
-        let answer = self.find(dialect, headers, store, began, &mut trail)?;
-        Ok(self.conclude(dialect, answer, trail, began))
+    fn without_question(&self, dialect: Dialect, answer: Answer) -> Response {
+        let (began, generation) = (self.clock.now(), self.engine.generation());
+        let answered = self.conclude(answer, &Trail::beginning(&generation, None), began);
+        self.respond(dialect, answered, HeaderMap::new())
     }
 
-    fn find<'a>(
+    fn answer_with(&self, dialect: Dialect, lines: Lines<'_>, store: Store) -> Result<Answered, NeedsStore> {
+        let began = self.clock.now();
+        let generation = self.engine.generation();
+        let asked = dialect.read(lines);
+        let mut trail = Trail::beginning(&generation, asked.as_ref().ok());
+        let answer = match &asked {
+            Ok(asked) => self.find(asked, lines, store, began, &mut trail)?,
+            Err(error) => Answer::Malformed { cause: error.to_string() },
+        };
+        Ok(self.conclude(answer, &trail, began))
+    }
+
+    fn find<'t>(
         &self,
-        dialect: Dialect,
-        headers: &'a HeaderMap,
+        asked: &'t Asked<'t>,
+        lines: Lines<'_>,
         store: Store,
         now: Timestamp,
-        trail: &mut Trail<'a>,
+        trail: &mut Trail<'t>,
     ) -> Result<Answer, NeedsStore> {
-        let malformed = |cause: &dyn Display| Ok(Answer::Malformed { cause: cause.to_string() });
-        let asked = match dialect.read(headers) {
-            Ok(asked) => trail.asked.insert(asked),
-            Err(error) => return malformed(&error),
-        };
-        let presented = match presented::read(headers) {
+        let presented = match presented::read(lines) {
             Ok(presented) => presented,
-            Err(error) => return malformed(&error),
+            Err(error) => return Ok(Answer::Malformed { cause: error.to_string() }),
         };
         if !self.coherence.is_fresh(now) {
             let cause = "the store has not been reached for too long to trust the caches".to_owned();
             return Ok(Answer::Unavailable { cause });
         }
-        let generation = self.engine.generation();
-        let caller = match self.caller(&presented, store, now)? {
+        let Caller { verified, stamp, invalid } = match self.caller(&presented, store, now)? {
             Ok(caller) => caller,
             Err(unavailable) => return Ok(unavailable),
         };
-        trail.verified = caller.verified.clone();
-
+        let generation = trail.generation;
         let Some(found) = generation.routes().find(asked.host.as_str(), asked.method, &asked.path) else {
+            trail.decided.verified = verified;
             return Ok(Answer::Denied { cause: Some("no route matches") });
         };
-        trail.action = Some(Arc::clone(&found.route.action));
-        let resource = trail.resource.insert(Resource::from_parts(&found.route.resource_type, found.resource_id));
+        trail.route = Some(found);
 
-        let credential_id = caller.verified.as_ref().map(|verified| verified.id());
-        let subject = match (&caller.verified, &credential_id) {
-            (Some(verified), Some(id)) => accounts::subject(verified, id),
-            _ => Subject::Anonymous,
-        };
+        let resource = Resource::from_parts(&found.route.resource_type, found.resource_id);
         let circumstances = Circumstances {
             now,
             client: asked.client,
@@ -146,28 +166,34 @@ impl Gate {
             role: None,
             returning: false,
         };
+        let subject = verified.as_deref().map_or(Subject::Anonymous, accounts::subject);
         let action = found.route.action_index;
-        let question = Question { subject, subject_stamp: caller.stamp, action, resource, circumstances };
-        let cached = self.engine.cached(&generation, &question);
+        let question = Question { subject, subject_stamp: stamp, action, resource: &resource, circumstances };
+        let cached = self.engine.cached(generation, &question);
         self.metrics.looked_up(CacheName::Decisions, cached.is_some());
         let decision = match (cached, store) {
             (Some(decision), _) => decision,
             (None, Store::MustWait) => return Err(NeedsStore),
-            (None, Store::MayBeAsked) => match self.engine.decide(&generation, &question) {
+            (None, Store::MayBeAsked) => match self.engine.decide(generation, &question) {
                 Ok(decision) => decision,
-                Err(error) => return Ok(Answer::Unavailable { cause: error.to_string() }),
+                Err(error) => {
+                    trail.decided.verified = verified;
+                    return Ok(Answer::Unavailable { cause: error.to_string() });
+                }
             },
         };
-        trail.decision = Some(Arc::clone(&decision));
-
-        let anonymous = caller.verified.is_none();
-        Ok(match Allowed::new(decision, caller.verified) {
-            Some(allowed) => Answer::Allowed(allowed),
-            None if anonymous => {
-                let log_in = self.log_in.as_ref().filter(|_| asked.is_navigation(headers));
-                Answer::Unauthenticated { invalid: caller.invalid, log_in: log_in.map(|log_in| log_in.address(asked)) }
+        Ok(match Allowed::new(Decided { decision: Some(decision), verified }) {
+            Ok(allowed) => Answer::Allowed(allowed),
+            Err(decided) => {
+                let anonymous = decided.verified.is_none();
+                trail.decided = decided;
+                if anonymous {
+                    let log_in = self.log_in.as_ref().filter(|_| asked.is_navigation(lines.all));
+                    Answer::Unauthenticated { invalid, log_in: log_in.map(|log_in| log_in.address(asked)) }
+                } else {
+                    Answer::Denied { cause: None }
+                }
             }
-            None => Answer::Denied { cause: None },
         })
     }
 
@@ -202,63 +228,61 @@ impl Gate {
         })
     }
 
-    /// Counts, logs and responds.
-    fn conclude(&self, dialect: Dialect, answer: Answer, trail: Trail<'_>, began: Timestamp) -> Response {
+    /// Counts and logs.
+    fn conclude(&self, answer: Answer, trail: &Trail<'_>, began: Timestamp) -> Answered {
         let id = DecisionId::generate(began);
-        let outcome = match answer {
-            Answer::Allowed(_) => Outcome::Allow,
-            Answer::Unauthenticated { .. } => Outcome::Unauthenticated,
-            Answer::Denied { .. } => Outcome::Deny,
-            Answer::Malformed { .. } => Outcome::Malformed,
-            Answer::Unavailable { .. } => Outcome::Unavailable,
+        let (outcome, decided) = match &answer {
+            Answer::Allowed(allowed) => (Outcome::Allow, allowed.decided()),
+            Answer::Unauthenticated { .. } => (Outcome::Unauthenticated, &trail.decided),
+            Answer::Denied { .. } => (Outcome::Deny, &trail.decided),
+            Answer::Malformed { .. } => (Outcome::Malformed, &trail.decided),
+            Answer::Unavailable { .. } => (Outcome::Unavailable, &trail.decided),
         };
         self.metrics.decided(outcome);
-        if trail.decision.as_ref().is_some_and(|decision| !decision.errors().is_empty()) {
+        if decided.decision.as_ref().is_some_and(|decision| !decision.errors().is_empty()) {
             self.metrics.evaluation_failed();
         }
         if self.log.is_on() {
             let cause = match &answer {
-                Answer::Malformed { cause } | Answer::Unavailable { cause } => Some(cause.clone()),
-                Answer::Denied { cause } => cause.map(str::to_owned),
-                Answer::Unauthenticated { invalid: Some(Invalid), .. } => Some(Refused.to_string()),
+                Answer::Malformed { cause } | Answer::Unavailable { cause } => Some(cause.as_str()),
+                Answer::Denied { cause } => *cause,
+                Answer::Unauthenticated { invalid: Some(Invalid), .. } => Some(Refused::MESSAGE),
                 Answer::Allowed(_) | Answer::Unauthenticated { .. } => None,
             };
-            self.log.record(self.record(id, outcome, cause, trail, began));
+            self.record(id, outcome, cause, decided, trail, began);
         }
-        self.respond.respond(dialect, &answer, id)
+        Answered { answer, id }
     }
 
     fn record(
         &self,
         id: DecisionId,
-        outcome: Outcome,
-        cause: Option<String>,
-        trail: Trail<'_>,
+        decision: Outcome,
+        cause: Option<&str>,
+        decided: &Decided,
+        trail: &Trail<'_>,
         began: Timestamp,
-    ) -> DecisionRecord {
-        let Trail { asked, verified, action, resource, decision } = trail;
-        let latency = self.clock.now().since(began);
-        let generation = decision.as_ref().map_or_else(|| self.engine.generation().number(), |d| d.generation());
-        DecisionRecord {
+    ) {
+        let Trail { generation, asked, route, .. } = trail;
+        let by = decided.decision.as_deref();
+        self.log.record(&DecisionRecord {
             at: began,
             id,
-            generation,
-            principal: verified.as_ref().map(|verified| verified.user_id()),
-            credential_kind: verified.as_ref().map(|verified| verified.kind()),
-            credential_id: verified.as_ref().map(|verified| verified.id()),
-            action,
-            resource_type: resource.as_ref().map(|resource| resource.entity_type().into()),
-            resource_id: resource.as_ref().map(Resource::id),
-            decision: outcome,
-            policies: decision.as_ref().map(|d| Arc::clone(d.policies())).unwrap_or_default(),
-            errors: decision.as_ref().map(|d| Arc::clone(d.errors())).unwrap_or_default(),
-            client: asked.as_ref().and_then(|asked| asked.client),
-            method: asked.as_ref().map(|asked| asked.method.to_owned()),
-            host: asked.as_ref().map(|asked| asked.host.as_str().to_owned()),
-            path: asked.as_ref().map(|asked| asked.path.as_str().to_owned()),
+            generation: by.map_or(generation.number(), Decision::generation),
+            asker: decided.verified.as_deref().map(Verified::record),
+            route: route.map(|found| (&found.route.record, found.resource_id)),
+            decision,
+            policies: by.map_or(&[], |decision| decision.policies()),
+            errors: by.map_or(&[], |decision| decision.errors()),
+            client: asked.and_then(|asked| asked.client),
+            request: asked.map(|asked| RequestRecord {
+                method: asked.method,
+                host: asked.host.as_str(),
+                path: asked.path.as_str(),
+            }),
             cause,
-            latency,
-        }
+            latency: self.clock.now().since(began),
+        });
     }
 
     /// Writes out what is left of the decision log; false if it took longer than `patience`. Blocks.

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 
+use super::lines::{Line, Lines};
 use crate::http::client;
 use crate::http::host::{CanonicalHost, HostError};
 use crate::http::path::{CanonicalPath, PathError};
@@ -85,15 +86,19 @@ impl Dialect {
     }
 
     /// Reads what was asked. Nothing is copied, unless the path has an encoding or the host an upper-case letter.
-    pub fn read(self, headers: &HeaderMap) -> Result<Asked<'_>, AskedError> {
-        let names = self.names();
-        let target = text(headers, &names.target)?;
+    pub fn read<'a>(self, lines: impl Into<Lines<'a>>) -> Result<Asked<'a>, AskedError> {
+        let (lines, names) = (lines.into(), self.names());
+        let asking = match self {
+            Self::Nginx => lines.original,
+            Self::Caddy | Self::Traefik => lines.forwarded,
+        };
+        let target = text(asking.target, &names.target)?;
         Ok(Asked {
-            method: method(text(headers, &names.method)?)?,
-            host: CanonicalHost::parse(text(headers, &names.host)?.as_bytes())?,
+            method: method(text(asking.method, &names.method)?)?,
+            host: CanonicalHost::parse(text(asking.host, &names.host)?.as_bytes())?,
             path: CanonicalPath::parse(target.as_bytes())?,
-            client: client(headers, names)?,
-            secure: Some(secure(text(headers, &names.proto)?)?),
+            client: client(only(asking.client, &names.client)?, names)?,
+            secure: Some(secure(text(asking.proto, &names.proto)?)?),
             target,
         })
     }
@@ -192,8 +197,8 @@ fn secure(proto: &str) -> Result<bool, AskedError> {
     }
 }
 
-fn client(headers: &HeaderMap, names: &Names) -> Result<Option<IpAddr>, AskedError> {
-    let value = only(headers, &names.client)?.as_bytes();
+fn client(value: &HeaderValue, names: &Names) -> Result<Option<IpAddr>, AskedError> {
+    let value = value.as_bytes();
     if names.client_is_listed {
         Ok(client::right_most(value))
     } else if value.contains(&b',') {
@@ -204,16 +209,18 @@ fn client(headers: &HeaderMap, names: &Names) -> Result<Option<IpAddr>, AskedErr
 }
 
 /// The value of a header that is there exactly once and is text.
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, AskedError> {
-    let text = only(headers, name)?.to_str().map_err(|_| AskedError::NotAscii(name.clone()))?;
+fn text<'a>(line: Line<'a>, name: &HeaderName) -> Result<&'a str, AskedError> {
+    let text = only(line, name)?.to_str().map_err(|_| AskedError::NotAscii(name.clone()))?;
     if text.is_empty() { Err(AskedError::Empty(name.clone())) } else { Ok(text) }
 }
 
 /// The value of a header that is there exactly once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, AskedError> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().ok_or_else(|| AskedError::Missing(name.clone()))?;
-    if values.next().is_some() { Err(AskedError::Repeated(name.clone())) } else { Ok(value) }
+fn only<'a>(line: Line<'a>, name: &HeaderName) -> Result<&'a HeaderValue, AskedError> {
+    match line {
+        Line::Once(value) => Ok(value),
+        Line::Missing => Err(AskedError::Missing(name.clone())),
+        Line::Repeated => Err(AskedError::Repeated(name.clone())),
+    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! No proxy asks in these ways. Who does has found a way to put bytes of its own between the proxy and Gatepost.
 
-use hyper::header::{HOST, TRANSFER_ENCODING};
-use hyper::http::request::Parts;
 use hyper::{Method, Version};
+
+use super::lines::{Line, Lines};
 
 /// Why a question could be read in two ways. Every one of these is answered with 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,17 +20,17 @@ pub(super) enum FramingError {
     Connect,
 }
 
-/// Checks the head of a question.
-pub(super) fn check(head: &Parts) -> Result<(), FramingError> {
-    let mut hosts = head.headers.get_all(HOST).iter();
-    let first = hosts.next();
-    if hosts.next().is_some() || (first.is_none() && head.version == Version::HTTP_11) {
-        return Err(FramingError::Host);
+/// Checks the head of a question: its own method, its version, its lines.
+pub(super) fn check(method: &Method, version: Version, lines: &Lines<'_>) -> Result<(), FramingError> {
+    match lines.own_host {
+        Line::Once(_) => {}
+        Line::Missing if version != Version::HTTP_11 => {}
+        Line::Missing | Line::Repeated => return Err(FramingError::Host),
     }
-    if head.headers.contains_key(TRANSFER_ENCODING) {
+    if lines.has_transfer_encoding {
         return Err(FramingError::TransferEncoding);
     }
-    if head.method == Method::CONNECT { Err(FramingError::Connect) } else { Ok(()) }
+    if *method == Method::CONNECT { Err(FramingError::Connect) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -44,7 +44,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        check(&request.body(()).unwrap().into_parts().0)
+        let head = request.body(()).unwrap().into_parts().0;
+        check(&head.method, head.version, &Lines::from(&head.headers))
     }
 
     #[test]

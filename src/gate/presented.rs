@@ -9,9 +9,10 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue};
+use hyper::header::{COOKIE, HeaderValue};
 use zeroize::Zeroizing;
 
+use super::lines::{Line, Lines};
 use crate::secret::Secret;
 
 /// The session cookie's name. The prefix has browsers keep it to this host, path `/` and TLS (RFC 6265bis, 4.1.3.2).
@@ -109,9 +110,10 @@ impl fmt::Debug for Token<'_> {
 }
 
 /// Finds the credential of a request. Only `Authorization` and the session cookie are looked at.
-pub fn read(headers: &HeaderMap) -> Result<Presented<'_>, Ambiguous> {
-    let cookie = session_cookie(headers)?;
-    let credential = match (authorization(headers)?, cookie) {
+pub fn read<'a>(lines: impl Into<Lines<'a>>) -> Result<Presented<'a>, Ambiguous> {
+    let lines = lines.into();
+    let cookie = if lines.has_cookie { session_cookie(lines.all)? } else { None };
+    let credential = match (authorization(lines.authorization)?, cookie) {
         (None, None) => return Ok(Presented::Nothing),
         (None, Some(value)) => token(value).map(|text| Token { carrier: Carrier::Cookie, text: Text::Sent(text) }),
         (Some(header), None) => credential(header)?,
@@ -124,10 +126,12 @@ pub fn read(headers: &HeaderMap) -> Result<Presented<'_>, Ambiguous> {
 }
 
 /// The one `Authorization` header, if there is any.
-fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Ambiguous> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next();
-    if values.next().is_some() { Err(Ambiguous::Authorization) } else { Ok(value) }
+fn authorization(line: Line<'_>) -> Result<Option<&HeaderValue>, Ambiguous> {
+    match line {
+        Line::Missing => Ok(None),
+        Line::Once(value) => Ok(Some(value)),
+        Line::Repeated => Err(Ambiguous::Authorization),
+    }
 }
 
 fn credential(authorization: &HeaderValue) -> Result<Result<Token<'_>, Unusable>, Ambiguous> {
@@ -167,8 +171,9 @@ fn token(bytes: &[u8]) -> Result<&str, Unusable> {
     if bytes.len() > MAX_TOKEN_LEN {
         return Err(Unusable::TooLong);
     }
-    let is_allowed = |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-    if !bytes.iter().all(is_allowed) {
+    let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    // Without an early end, so that many bytes are looked at together.
+    if !bytes.iter().fold(true, |all, &byte| all & is_allowed(byte)) {
         return Err(Unusable::Character);
     }
     std::str::from_utf8(bytes).map_err(|_| Unusable::Character)

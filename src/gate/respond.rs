@@ -2,21 +2,25 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{StatusCode, http};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::answer::{Allowed, Answer};
+use super::answer::{Allowed, Answer, Answered, Invalid};
 use super::dialect::{Asked, Dialect};
 use crate::config::{IdentityHeaders, PortalUrl};
-use crate::http::percent::header_text;
-use crate::model::DecisionId;
+use crate::model::ID_LEN;
 
 /// A response to a proxy.
 pub type Response = http::Response<Full<Bytes>>;
 
 /// The longest return address, in bytes: nginx takes no more than 4 kB for the whole head of a response.
 const MAX_RETURN_LEN: usize = 1_500;
+
+/// How many headers an allow has.
+const HEADERS_OF_ALLOW: usize = 6;
 
 /// Where browsers are sent to log in.
 #[derive(Debug, Clone)]
@@ -50,118 +54,157 @@ impl LogIn {
 /// Makes responses.
 #[derive(Debug, Clone)]
 pub struct Respond {
-    headers: IdentityHeaders,
+    names: IdentityHeaders,
 }
 
 impl Respond {
     /// Responses with identity headers of these names.
-    pub fn new(headers: IdentityHeaders) -> Self {
-        Self { headers }
+    pub fn new(names: IdentityHeaders) -> Self {
+        let IdentityHeaders { user, email, role, credential, decision } = names;
+        let [user, email, role, credential, decision] = [user, email, role, credential, decision].map(cheaply_cloned);
+        Self { names: IdentityHeaders { user, email, role, credential, decision } }
     }
 
-    pub(super) fn respond(&self, dialect: Dialect, answer: &Answer, id: DecisionId) -> Response {
-        let mut response = match answer {
-            Answer::Allowed(allowed) => self.allow(allowed),
-            Answer::Unauthenticated { log_in: Some(address), .. } => redirect(dialect, address),
-            Answer::Unauthenticated { invalid: None, .. } => {
-                challenge(dialect, id, HeaderValue::from_static("Bearer realm=\"gatepost\""))
-            }
-            Answer::Unauthenticated { invalid: Some(_), .. } => {
-                let value = HeaderValue::from_static("Bearer realm=\"gatepost\", error=\"invalid_token\"");
-                challenge(dialect, id, value)
-            }
+    /// The response for an answer. Its head is made in the memory of `headers`, which are empty.
+    pub(super) fn respond(&self, dialect: Dialect, answered: Answered, headers: HeaderMap) -> Response {
+        let Answered { answer, id } = answered;
+        let mut id_text = [0; ID_LEN];
+        let id = id.encode(&mut id_text);
+        let mut response = http::Response::new(Full::default());
+        *response.headers_mut() = headers;
+        match &answer {
+            Answer::Allowed(allowed) => self.allow(allowed, &mut response),
+            Answer::Unauthenticated { log_in: Some(address), .. } => redirect(dialect, address, &mut response),
+            Answer::Unauthenticated { invalid, log_in: None } => challenge(dialect, *invalid, id, &mut response),
             Answer::Denied { .. } => {
-                problem(dialect, StatusCode::FORBIDDEN, "forbidden", "the policies do not permit this request", id)
+                let detail = "the policies do not permit this request";
+                problem(dialect, StatusCode::FORBIDDEN, "forbidden", detail, id, &mut response);
             }
-            Answer::Malformed { cause } => explained(StatusCode::BAD_REQUEST, "malformed_request", cause, id),
+            Answer::Malformed { cause } => {
+                explained(StatusCode::BAD_REQUEST, "malformed_request", cause, id, &mut response);
+            }
             Answer::Unavailable { .. } => {
                 let detail = "it cannot be decided at the moment whether this is permitted";
-                let mut response = explained(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail, id);
+                explained(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail, id, &mut response);
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                response
             }
-        };
+        }
         let headers = response.headers_mut();
-        insert(headers, &self.headers.decision, &id.to_string());
+        // The text of an identifier can stand in a header.
+        let id = HeaderValue::from_str(id).unwrap_or_else(|_| nothing());
+        headers.insert(self.names.decision.clone(), id);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 
     /// 200 with every identity header, an empty one too, so that the proxy overwrites what the client sent.
-    fn allow(&self, allowed: &Allowed) -> Response {
+    fn allow(&self, allowed: &Allowed, response: &mut Response) {
         // INVARIANT: no response is 200 without a permit.
-        let Some(permit) = allowed.permit() else { return empty(StatusCode::FORBIDDEN) };
-        let mut response = empty(StatusCode::OK);
+        let Some(permit) = allowed.permit() else {
+            *response.status_mut() = StatusCode::FORBIDDEN;
+            return;
+        };
+        *response.status_mut() = StatusCode::OK;
+        let (user, email, credential) = match allowed.verified() {
+            Some(verified) => {
+                let kind = HeaderValue::from_static(verified.kind().as_str());
+                (verified.username_header().clone(), verified.email_header().clone(), kind)
+            }
+            None => (nothing(), nothing(), nothing()),
+        };
+        let role = permit.role().map_or_else(nothing, |role| HeaderValue::from_static(role.as_str()));
         let headers = response.headers_mut();
-        let user = allowed.verified().map(|verified| verified.user());
-        insert(headers, &self.headers.user, user.map_or("", |user| user.username.as_str()));
-        insert(headers, &self.headers.email, user.map_or("", |user| user.email.as_str()));
-        insert(headers, &self.headers.role, permit.role().map_or("", |role| role.as_str()));
-        insert(headers, &self.headers.credential, allowed.verified().map_or("", |verified| verified.kind().as_str()));
-        response
+        headers.reserve(HEADERS_OF_ALLOW);
+        headers.insert(self.names.user.clone(), user);
+        headers.insert(self.names.email.clone(), email);
+        headers.insert(self.names.role.clone(), role);
+        headers.insert(self.names.credential.clone(), credential);
     }
 }
 
-fn redirect(dialect: Dialect, address: &str) -> Response {
-    let mut response = match dialect {
+/// The same name; one that most installations use in a form whose copies share no memory that is written to.
+fn cheaply_cloned(name: HeaderName) -> HeaderName {
+    let usual = ["remote-user", "remote-email", "remote-role", "remote-credential", "gatepost-decision"];
+    usual.into_iter().find(|usual| name == *usual).map_or(name, HeaderName::from_static)
+}
+
+/// What stands in a header that says nothing.
+const fn nothing() -> HeaderValue {
+    HeaderValue::from_static("")
+}
+
+fn redirect(dialect: Dialect, address: &str, response: &mut Response) {
+    match dialect {
         // nginx passes on no 302; the shipped configuration makes one of this.
         Dialect::Nginx => {
-            let mut response = empty(StatusCode::UNAUTHORIZED);
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
             let challenge = HeaderValue::from_static("Bearer realm=\"gatepost\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            response
         }
-        Dialect::Caddy | Dialect::Traefik => empty(StatusCode::FOUND),
-    };
+        Dialect::Caddy | Dialect::Traefik => *response.status_mut() = StatusCode::FOUND,
+    }
     if let Ok(location) = HeaderValue::from_str(address) {
         response.headers_mut().insert(LOCATION, location);
     }
-    response
 }
 
 /// 401, as RFC 6750, section 3, wants it.
-fn challenge(dialect: Dialect, id: DecisionId, value: HeaderValue) -> Response {
-    let mut response = problem(
-        dialect,
-        StatusCode::UNAUTHORIZED,
-        "unauthenticated",
-        "a valid credential is needed for this request",
-        id,
-    );
-    response.headers_mut().insert(WWW_AUTHENTICATE, value);
-    response
+fn challenge(dialect: Dialect, invalid: Option<Invalid>, id: &str, response: &mut Response) {
+    let detail = "a valid credential is needed for this request";
+    problem(dialect, StatusCode::UNAUTHORIZED, "unauthenticated", detail, id, response);
+    let challenge = match invalid {
+        None => HeaderValue::from_static("Bearer realm=\"gatepost\""),
+        Some(Invalid) => HeaderValue::from_static("Bearer realm=\"gatepost\", error=\"invalid_token\""),
+    };
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
 }
 
 /// A refusal that reaches the caller as it is, except through nginx: that keeps the body to itself and closes the
 /// connection because of it.
-fn problem(dialect: Dialect, status: StatusCode, code: &str, detail: &str, id: DecisionId) -> Response {
+fn problem(dialect: Dialect, status: StatusCode, code: &str, detail: &str, id: &str, response: &mut Response) {
     match dialect {
-        Dialect::Nginx => empty(status),
-        Dialect::Caddy | Dialect::Traefik => explained(status, code, detail, id),
+        Dialect::Nginx => *response.status_mut() = status,
+        Dialect::Caddy | Dialect::Traefik => explained(status, code, detail, id, response),
     }
 }
 
-/// A problem document (RFC 9457).
-fn explained(status: StatusCode, code: &str, detail: &str, id: DecisionId) -> Response {
-    let title = status.canonical_reason().unwrap_or_default();
-    let body = serde_json::json!({
-        "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail, "decision": id,
-    });
-    let mut response = http::Response::new(Full::new(Bytes::from(body.to_string())));
+fn explained(status: StatusCode, code: &str, detail: &str, id: &str, response: &mut Response) {
+    *response.body_mut() = Full::new(Bytes::from(document(status, code, detail, id)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
 }
 
-fn empty(status: StatusCode) -> Response {
-    let mut response = http::Response::new(Full::default());
-    *response.status_mut() = status;
-    response
+/// A problem document (RFC 9457). JSON escapes nothing of its parts, but for the detail.
+fn document(status: StatusCode, code: &str, detail: &str, id: &str) -> Vec<u8> {
+    let title = status.canonical_reason().unwrap_or_default();
+    let mut document = Vec::with_capacity(256);
+    for part in [r#"{"type":"about:blank","title":""#, title, r#"","status":"#, status.as_str(), r#","code":""#, code] {
+        document.extend_from_slice(part.as_bytes());
+    }
+    document.extend_from_slice(br#"","detail":"#);
+    // A text can be written, and so can memory.
+    let _ = serde_json::to_writer(&mut document, detail);
+    for part in [r#","decision":""#, id, r#""}"#] {
+        document.extend_from_slice(part.as_bytes());
+    }
+    document
 }
 
-/// Sets a header to a text; what cannot stand in a header is percent-encoded.
-fn insert(headers: &mut HeaderMap, name: &http::HeaderName, text: &str) {
-    // Percent-encoded text is ASCII without control characters; if it were not, the header would be empty.
-    let value = HeaderValue::from_str(&header_text(text)).unwrap_or(HeaderValue::from_static(""));
-    headers.insert(name, value);
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_problem_document_is_json_whatever_its_detail(detail in any::<String>()) {
+            let document = document(StatusCode::BAD_REQUEST, "malformed_request", &detail, "0");
+            let expected = serde_json::json!({
+                "type": "about:blank", "title": "Bad Request", "status": 400, "code": "malformed_request",
+                "detail": detail, "decision": "0",
+            });
+            prop_assert_eq!(String::from_utf8(document).unwrap(), expected.to_string());
+        }
+    }
 }

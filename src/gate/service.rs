@@ -3,20 +3,21 @@
 //! Paths are matched byte for byte. Nothing normalizes them first, and nothing of a check's own query counts.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Method, Request, StatusCode, http};
+use hyper::{HeaderMap, Method, Request, StatusCode, Version, http};
 
-use super::check::Gate;
+use super::check::{Gate, NeedsStore};
 use super::dialect::Dialect;
 use super::framing;
+use super::lines::Lines;
 use super::respond::Response;
 
 /// Whether peers and process are as they must be: given by the composition root.
@@ -26,6 +27,8 @@ pub trait Probes: Send + Sync + 'static {
     /// The metrics, with their content type.
     fn metrics(&self) -> (&'static str, String);
 }
+
+type Question = Request<Incoming>;
 
 /// Serves one connection of the decision listener.
 #[derive(Clone)]
@@ -42,16 +45,44 @@ impl DecisionService {
         Self { gate, probes, deadline, trusted }
     }
 
-    async fn check(self, dialect: Dialect, headers: HeaderMap) -> Response {
-        if let Ok(response) = self.gate.answer_now(dialect, &headers) {
-            return response;
+    /// The response, if nothing need be waited for; otherwise the question's headers.
+    fn check_now(&self, dialect: Dialect, mut question: Question) -> Result<Response, HeaderMap> {
+        let lines = Lines::from(question.headers());
+        if let Err(cause) = framing::check(question.method(), question.version(), &lines) {
+            return Ok(self.gate.malformed(dialect, cause));
         }
+        let answered = self.gate.find_now(dialect, lines);
+        let headers = std::mem::take(question.headers_mut());
+        match answered {
+            Ok(answered) => Ok(self.gate.respond(dialect, answered, headers)),
+            Err(NeedsStore) => Err(headers),
+        }
+    }
+
+    async fn check_later(self, dialect: Dialect, headers: HeaderMap) -> Response {
         let gate = Arc::clone(&self.gate);
         let asking = tokio::task::spawn_blocking(move || gate.answer(dialect, &headers));
         match tokio::time::timeout(self.deadline, asking).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => self.gate.unavailable(dialect, "the decision failed unexpectedly"),
             Err(_) => self.gate.unavailable(dialect, "the decision took too long"),
+        }
+    }
+
+    fn check(&self, dialect: Dialect, question: Question) -> Answering {
+        if question.version() == Version::HTTP_2 {
+            // Each stream has a task of its own, so that nothing of it concerns the others.
+            let service = self.clone();
+            return Answering::Later(Box::pin(async move {
+                match service.check_now(dialect, question) {
+                    Ok(response) => response,
+                    Err(headers) => service.check_later(dialect, headers).await,
+                }
+            }));
+        }
+        match self.check_now(dialect, question) {
+            Ok(response) => Answering::now(response),
+            Err(headers) => Answering::Later(Box::pin(self.clone().check_later(dialect, headers))),
         }
     }
 
@@ -77,29 +108,47 @@ impl DecisionService {
     }
 }
 
-impl hyper::service::Service<Request<Incoming>> for DecisionService {
+/// A response, or the way to it.
+pub enum Answering {
+    /// It is there; taken when it is asked for.
+    Now(Option<Response>),
+    /// It has to be waited for.
+    Later(Pin<Box<dyn Future<Output = Response> + Send>>),
+}
+
+impl Answering {
+    const fn now(response: Response) -> Self {
+        Self::Now(Some(response))
+    }
+}
+
+impl Future for Answering {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Now(response) => response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response))),
+            Self::Later(response) => response.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
+impl hyper::service::Service<Question> for DecisionService {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Answering;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, question: Question) -> Self::Future {
         if !self.trusted {
             let refusal =
                 plain(StatusCode::FORBIDDEN, "text/plain", "this address is not among `decision.trusted_peers`\n");
-            return Box::pin(std::future::ready(Ok(refusal)));
+            return Answering::now(refusal);
         }
-        let path = request.uri().path();
+        let path = question.uri().path();
         match path.strip_prefix("/check/").map(Dialect::from_name) {
-            Some(Some(dialect)) => {
-                // The body, if one was announced, is not waited for.
-                let head = request.into_parts().0;
-                if let Err(cause) = framing::check(&head) {
-                    return Box::pin(std::future::ready(Ok(self.gate.malformed(dialect, cause))));
-                }
-                let check = self.clone().check(dialect, head.headers);
-                Box::pin(async move { Ok(check.await) })
-            }
-            _ => Box::pin(std::future::ready(Ok(self.probe(request.method(), path)))),
+            // The body, if one was announced, is not waited for.
+            Some(Some(dialect)) => self.check(dialect, question),
+            _ => Answering::now(self.probe(question.method(), path)),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A proxy's word is believed, but not its spelling: what is not exactly one address means that the address is unknown.
 //! It is never an error, so that nobody is let through, or locked out, by a rule that could not be read.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
@@ -18,8 +18,36 @@ pub fn single(value: &[u8]) -> Option<IpAddr> {
     if value.len() > MAX_ADDRESS_LEN {
         return None;
     }
+    if let Some(address) = dotted(value) {
+        return Some(address.into());
+    }
     let address: IpAddr = std::str::from_utf8(value).ok()?.parse().ok()?;
     Some(address.to_canonical())
+}
+
+/// Reads an IPv4 address as nearly all come: four decimal numbers without leading zeros.
+fn dotted(value: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0_u8; 4];
+    let mut rest = value;
+    for (at, octet) in octets.iter_mut().enumerate() {
+        if at > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        let mut number = 0_u16;
+        let mut len = 0;
+        while let Some((digit @ b'0'..=b'9', after)) = rest.split_first() {
+            number = number * 10 + u16::from(digit - b'0');
+            (len, rest) = (len + 1, after);
+            if len > 3 || number > 255 || (len > 1 && number < 10) {
+                return None;
+            }
+        }
+        if len == 0 {
+            return None;
+        }
+        *octet = u8::try_from(number).ok()?;
+    }
+    rest.is_empty().then(|| octets.into())
 }
 
 /// Reads the right-most element of a list such as `X-Forwarded-For`: the one that the proxy itself has written.
@@ -216,6 +244,16 @@ mod tests {
             let proxies = ", 10.0.0.2".repeat(hops);
             prop_assert_eq!(behind("10.0.0.1", &[&format!("{spoofed}, {client}{proxies}")]), Some(client));
             prop_assert_eq!(behind("10.0.0.1", &[&spoofed, &format!("{client}{proxies}")]), Some(client));
+        }
+
+        #[test]
+        fn a_dotted_address_is_read_as_the_standard_library_reads_it(
+            octets: [u8; 4],
+            odd in "([0-9]{1,3}|0|00|1|25[0-9]|[0-9.]|\\.){0,9}",
+        ) {
+            let address = Ipv4Addr::from(octets);
+            prop_assert_eq!(dotted(address.to_string().as_bytes()), Some(address));
+            prop_assert_eq!(dotted(odd.as_bytes()), odd.parse().ok(), "{}", odd);
         }
 
         #[test]

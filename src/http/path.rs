@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::decompose_compatible;
 
@@ -67,11 +68,22 @@ impl<'a> CanonicalPath<'a> {
         if target.first() != Some(&b'/') {
             return Err(PathError::NotOriginForm);
         }
+        let end = memchr(b'?', target).unwrap_or(target.len());
+        let (path, query) = target.split_at_checked(end).unwrap_or((target, b""));
+        if is_plain(path) && !query.iter().fold(false, |any, &byte| any | is_raw(byte)) {
+            // All bytes are ASCII, so this cannot fail; and if it did, the request would be refused.
+            return std::str::from_utf8(path).map(|path| Self(Cow::Borrowed(path))).map_err(|_| PathError::NotUtf8);
+        }
+        Self::parse_closely(target)
+    }
+
+    /// Reads a target that begins with a slash, by all rules.
+    fn parse_closely(target: &'a [u8]) -> Result<Self, PathError> {
         let mut encoded = false;
         let mut end = target.len();
         for (at, &byte) in target.iter().enumerate() {
             match byte {
-                0x00..=0x20 | 0x7f.. | b'#' => return Err(PathError::RawCharacter),
+                byte if is_raw(byte) => return Err(PathError::RawCharacter),
                 b'\\' if end == target.len() => return Err(PathError::RawCharacter),
                 b'?' if end == target.len() => end = at,
                 b'%' if end == target.len() => encoded = true,
@@ -103,6 +115,22 @@ impl<'a> CanonicalPath<'a> {
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.split('/').skip(1)
     }
+}
+
+/// Whether one glance is enough to see that this is in canonical form as it stands: nothing is encoded, no character is
+/// out of place, and no segment is empty or begins with a dot.
+fn is_plain(path: &[u8]) -> bool {
+    let is_odd = |byte: u8| is_raw(byte) | (byte == b'%') | (byte == b';') | (byte == b'?') | (byte == b'\\');
+    // Without an early end, so that many bytes are looked at together.
+    let pairs = path.iter().zip(path.get(1..).unwrap_or_default());
+    let any_odd = pairs
+        .fold(false, |any, (&byte, &next)| any | is_odd(byte) | ((byte == b'/') & ((next == b'/') | (next == b'.'))));
+    !any_odd && path.last().is_some_and(|&last| !is_odd(last))
+}
+
+/// Whether this must be percent-encoded wherever it stands in a request target.
+const fn is_raw(byte: u8) -> bool {
+    (byte <= 0x20) | (byte >= 0x7f) | (byte == b'#')
 }
 
 fn decode(raw: &str) -> Result<String, PathError> {
@@ -277,6 +305,16 @@ mod tests {
                 prop_assert!(!path.as_str().chars().any(|c| c.is_control() || "\\?#;".contains(c)));
                 prop_assert!(path.segments().all(|segment| segment != "." && segment != ".."));
                 prop_assert!(path.as_str().is_ascii() || path.as_str().nfkc().filter(|c| *c == '/').count() == path.segments().count());
+            }
+        }
+
+        #[test]
+        fn a_glance_sees_what_a_close_look_sees(
+            target in "/([a./%;?\\\\#\u{0} é]|%2[ef]|%25|/\\.\\.?|[a-z]{20}){0,12}",
+            odd in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            for target in [target.as_bytes(), &[b"/", odd.as_slice()].concat()] {
+                prop_assert_eq!(CanonicalPath::parse(target), CanonicalPath::parse_closely(target));
             }
         }
 

@@ -10,26 +10,31 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The requests of one connection: how many have begun, how many have ended.
+/// The requests of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     begun: AtomicUsize,
-    ended: AtomicUsize,
+    in_flight: AtomicUsize,
 }
 
 impl Requests {
-    /// Counts a request, which ends when what is returned is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
+    /// Counts a request. The connection alone does this, so no other addition can be lost.
+    pub(super) fn begin(&self) {
+        self.begun.store(self.begun().wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// A request that has begun has to wait: until what is returned is dropped, bytes that come are its own.
+    pub(super) fn wait(self: Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self)
     }
 
     fn begun(&self) -> usize {
@@ -37,17 +42,17 @@ impl Requests {
     }
 
     fn any_in_flight(&self) -> bool {
-        self.begun() != self.ended.load(Ordering::Relaxed)
+        self.in_flight.load(Ordering::Relaxed) != 0
     }
 }
 
-/// A request that has begun.
+/// A request that has begun, and was not answered at once.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Requests>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -90,11 +95,11 @@ pub(super) struct Patient<I> {
     /// Bytes have come that belong to no request yet.
     in_head: bool,
     head: Duration,
-    head_ends: Option<Pin<Box<Sleep>>>,
+    head_ends: Option<Timer>,
     /// Bytes have passed since the idle timer was set.
     active: bool,
     idle: Duration,
-    idle_ends: Pin<Box<Sleep>>,
+    idle_ends: Timer,
 }
 
 impl<I> Patient<I> {
@@ -109,7 +114,7 @@ impl<I> Patient<I> {
             head_ends: None,
             active: false,
             idle,
-            idle_ends: Box::pin(sleep(idle)),
+            idle_ends: Timer::new(idle),
         }
     }
 
@@ -129,17 +134,17 @@ impl<I> Patient<I> {
         if !self.in_head || self.protocol == Protocol::Http2 {
             return Poll::Pending;
         }
-        let ends = self.head_ends.get_or_insert_with(|| Box::pin(sleep(self.head)));
-        ends.as_mut().poll(cx).map(|()| timed_out("the request's head took too long"))
+        let ends = self.head_ends.get_or_insert_with(|| Timer::new(self.head));
+        ends.poll(cx).map(|()| timed_out("the request's head took too long"))
     }
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        while self.idle_ends.as_mut().poll(cx).is_ready() {
+        while self.idle_ends.poll(cx).is_ready() {
             if !self.active {
                 return Poll::Ready(timed_out("the connection was idle for too long"));
             }
             self.active = false;
-            self.idle_ends.as_mut().reset(Instant::now() + self.idle);
+            self.idle_ends = Timer::new(self.idle);
         }
         Poll::Pending
     }
@@ -152,6 +157,29 @@ impl<I> Patient<I> {
             }
             Poll::Pending => self.poll_idle(cx).map(Err),
         }
+    }
+}
+
+/// A timer that is polled once, and then costs next to nothing until it has elapsed.
+#[derive(Debug)]
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    /// Whom it wakes.
+    waker: Option<Waker>,
+}
+
+impl Timer {
+    fn new(time: Duration) -> Self {
+        Self { sleep: Box::pin(sleep(time)), waker: None }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let wakes = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if wakes && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.waker = Some(cx.waker().clone());
+        self.sleep.as_mut().poll(cx)
     }
 }
 
@@ -209,6 +237,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Patient<I> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -257,7 +286,7 @@ mod tests {
         let (mut client, mut server, requests) = connection();
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         server.read_exact(&mut [0; 18]).await.unwrap();
-        drop(requests.begin());
+        requests.begin();
         let waited = patience(&mut server).await;
         assert!(waited >= IDLE && waited <= 2 * IDLE + Duration::from_secs(1), "{waited:?}");
     }
@@ -271,7 +300,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_is_no_head() {
         let (mut client, mut server, requests) = connection();
-        let _request = requests.begin();
+        requests.begin();
+        let _request = requests.wait();
         client.write_all(b"body").await.unwrap();
         server.read_exact(&mut [0; 4]).await.unwrap();
         assert!(patience(&mut server).await >= IDLE);

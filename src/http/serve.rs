@@ -4,18 +4,18 @@ use std::error::Error;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
-use hyper::service::{Service, service_fn};
+use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
+use super::drain::Drain;
+use super::limited::Limited;
 use super::listener::{Listener, Peer, Stream};
 use super::patience::{Patient, Requests};
 
@@ -76,7 +76,7 @@ where
 {
     let slots = Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let protocols = protocols();
-    let drain = GracefulShutdown::new();
+    let drain = Arc::new(Drain::default());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -91,28 +91,27 @@ where
         };
         let requests = Arc::new(Requests::default());
         let io = Patient::new(stream, Arc::clone(&requests), options.head_timeout, options.idle_timeout);
-        let service = make(peer);
-        let timeout = options.request_timeout;
-        let service = service_fn(move |request| {
-            let in_flight = requests.begin();
-            let response = service.call(request);
-            async move {
-                let _in_flight = in_flight;
-                within(timeout, response).await
-            }
-        });
-        let connection = drain.watch(protocols.serve_connection(TokioIo::new(io), service).into_owned());
+        let service = Limited::new(make(peer), requests, options.request_timeout);
+        let connection = protocols.serve_connection(TokioIo::new(io), service).into_owned();
+        let mut drain = drain.watch();
         connections.spawn(async move {
             let _slot = slot;
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection);
+            let ended = std::future::poll_fn(|cx| {
+                if drain.begins(cx) {
+                    connection.as_mut().graceful_shutdown();
+                }
+                connection.as_mut().poll(cx)
+            });
+            if let Err(error) = ended.await {
                 tracing::debug!(?peer, %error, "connection ended");
             }
         });
     }
 
     drop(listener);
+    drain.begin();
     let drained = tokio::time::timeout(options.drain_timeout, async {
-        drain.shutdown().await;
         while let Some(ended) = connections.join_next().await {
             report_panic(ended);
         }
@@ -130,7 +129,8 @@ where
 fn protocols() -> auto::Builder<TokioExecutor> {
     let mut protocols = auto::Builder::new(TokioExecutor::new());
     // The buffer holds the head, so its size is the head's limit.
-    protocols.http1().max_buf_size(MAX_HEAD_LEN).header_read_timeout(None);
+    // Responses are short: to copy them takes less than to have the system gather their parts.
+    protocols.http1().max_buf_size(MAX_HEAD_LEN).header_read_timeout(None).writev(false);
     protocols
         .http2()
         .max_concurrent_streams(MAX_STREAMS)
@@ -164,18 +164,6 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected)
 }
 
-/// Waits for a response. A response that is there at once costs no timer.
-async fn within<T, E: Into<BoxError>>(
-    timeout: Duration,
-    response: impl Future<Output = Result<T, E>>,
-) -> io::Result<T> {
-    let mut response = pin!(async { response.await.map_err(io::Error::other) });
-    match std::future::poll_fn(|cx| Poll::Ready(response.as_mut().poll(cx))).await {
-        Poll::Ready(response) => response,
-        Poll::Pending => tokio::time::timeout(timeout, response).await?,
-    }
-}
-
 fn report_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
@@ -191,6 +179,7 @@ mod tests {
 
     use axum::Extension;
     use axum::routing::get;
+    use hyper::service::service_fn;
     use hyper_util::service::TowerToHyperService;
     use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
     use tokio::net::{TcpStream, UnixStream};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::fmt::Hyphenated;
 use uuid::{Builder, Uuid};
 
 use super::Timestamp;
@@ -12,6 +13,9 @@ use super::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a UUID in lower case with hyphens, like 01890a5d-ac96-774b-bcce-b302099a8057")]
 pub struct IdError;
+
+/// The length of an identifier's text, in bytes.
+pub const ID_LEN: usize = Hyphenated::LENGTH;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -33,6 +37,11 @@ macro_rules! id {
             /// The sixteen bytes of this identifier.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
+            }
+
+            /// This identifier as text, written into `buffer`.
+            pub fn encode<'b>(&self, buffer: &'b mut [u8; ID_LEN]) -> &'b str {
+                self.0.as_hyphenated().encode_lower(buffer)
             }
         }
 
@@ -131,6 +140,7 @@ mod tests {
     fn has_one_spelling() {
         let id = UserId::generate(Timestamp::from_secs(1_764_000_000));
         assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.encode(&mut [0; ID_LEN]), id.to_string());
         for other in [
             id.to_string().to_uppercase(),
             format!("{{{id}}}"),

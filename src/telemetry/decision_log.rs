@@ -1,70 +1,33 @@
 //! The decision log: one line of JSON for each decision, written by a thread of its own.
 //!
-//! Whoever decides puts a record into a bounded queue and goes on. When the queue is full, the record is dropped and
+//! Whoever decides puts a line into a bounded queue and goes on. When the queue is full, the line is dropped and
 //! counted: the log may have gaps, a decision may not wait.
+//!
+//! The line is made by the thread that decides. To hand its parts to the writer would take longer than to write them
+//! down: each would have to be copied or counted, and given back by another thread.
 
 mod line;
+mod queue;
+mod record;
 mod writer;
 
 use std::fs::OpenOptions;
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use prometheus_client::metrics::counter::Counter;
 
-use super::{Metrics, Outcome};
-use crate::model::{CredentialKind, DecisionId, Timestamp, UserId};
+use self::queue::Queue;
+pub use self::record::{AskerRecord, DecisionRecord, RequestRecord, RouteRecord};
+use self::writer::Writer;
+use super::Metrics;
 
-/// How many records wait at most.
-const CAPACITY: usize = 8_192;
-
-/// What is written of a decision. Nothing in it may be a secret.
-#[derive(Debug, Clone)]
-pub struct DecisionRecord {
-    /// When it was made.
-    pub at: Timestamp,
-    /// Its identifier, which the caller was told.
-    pub id: DecisionId,
-    /// The generation of the policies that decided.
-    pub generation: u64,
-    /// Who asked; nobody if that is unknown.
-    pub principal: Option<UserId>,
-    /// The kind of the credential, if there was one.
-    pub credential_kind: Option<CredentialKind>,
-    /// The identifier of the credential: of an API key or of a session, never the credential itself.
-    pub credential_id: Option<String>,
-    /// The action that was asked for, if a route matched.
-    pub action: Option<Arc<str>>,
-    /// The type of the resource, if a route matched.
-    pub resource_type: Option<Arc<str>>,
-    /// The identifier of the resource, if a route matched.
-    pub resource_id: Option<String>,
-    /// How it ended.
-    pub decision: Outcome,
-    /// The identifiers of the policies that determined it.
-    pub policies: Arc<[Arc<str>]>,
-    /// The identifiers of the policies whose evaluation failed, with what went wrong.
-    pub errors: Arc<[Arc<str>]>,
-    /// The address of the proxy's client.
-    pub client: Option<IpAddr>,
-    /// The method of the request.
-    pub method: Option<String>,
-    /// The host of the request.
-    pub host: Option<String>,
-    /// The canonical path of the request, without its query.
-    pub path: Option<String>,
-    /// Why it ended so, when no policy decided.
-    pub cause: Option<String>,
-    /// How long it took.
-    pub latency: Duration,
-}
+/// How many bytes of lines wait at most: some ten thousand, or as much as a busy core makes in a tenth of a second.
+const CAPACITY: usize = 4 * 1_024 * 1_024;
 
 /// The decision log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -86,17 +49,14 @@ pub enum DecisionLogError {
 /// The decision log.
 #[derive(Debug)]
 pub struct DecisionLog {
-    queue: ArcSwapOption<SyncSender<DecisionRecord>>,
+    queue: Option<Arc<Queue>>,
     dropped: Counter,
-    // Nothing is sent on it; it is disconnected when everything has been written.
-    finished: Mutex<Receiver<()>>,
 }
 
 impl DecisionLog {
     /// A log that keeps nothing.
     pub fn off() -> Self {
-        let (_, finished) = mpsc::channel();
-        Self { queue: ArcSwapOption::empty(), dropped: Counter::default(), finished: Mutex::new(finished) }
+        Self { queue: None, dropped: Counter::default() }
     }
 
     /// A log on standard error.
@@ -121,33 +81,30 @@ impl DecisionLog {
         metrics: &Metrics,
         capacity: usize,
     ) -> Result<Self, DecisionLogError> {
-        let (queue, records) = mpsc::sync_channel(capacity);
-        let (finish, finished) = mpsc::channel();
+        let queue = Arc::new(Queue::new(capacity));
         let dropped = metrics.decision_log_dropped();
-        let writer = writer::Writer::new(output, dropped.clone());
-        let write = move || {
-            writer.write(&records);
-            drop::<mpsc::Sender<()>>(finish);
-        };
+        let writer = Writer::new(output, dropped.clone());
+        let lines = Arc::clone(&queue);
+        let write = move || writer.write(&lines);
         thread::Builder::new().name("decision-log".to_owned()).spawn(write).map_err(DecisionLogError::Thread)?;
-        Ok(Self { queue: ArcSwapOption::from_pointee(queue), dropped, finished: Mutex::new(finished) })
+        Ok(Self { queue: Some(queue), dropped })
     }
 
     /// Whether records are kept, so that none need be made otherwise.
     pub fn is_on(&self) -> bool {
-        self.queue.load().is_some()
+        self.queue.as_ref().is_some_and(|queue| queue.is_open())
     }
 
-    /// Takes a record. It never waits.
-    pub fn record(&self, record: DecisionRecord) {
-        if let Some(queue) = self.queue.load().as_ref()
-            && queue.try_send(record).is_err()
+    /// Takes a record. It never waits for the output.
+    pub fn record(&self, record: &DecisionRecord<'_>) {
+        if let Some(queue) = &self.queue
+            && !line::with(record, |line| queue.push(line))
         {
             self.dropped.inc();
         }
     }
 
-    /// How many records were lost, because the queue was full or the output failed.
+    /// How many records were lost, because too much was waiting or the output failed.
     pub fn dropped(&self) -> u64 {
         self.dropped.get()
     }
@@ -155,9 +112,18 @@ impl DecisionLog {
     /// Takes no more records, and waits until those that were taken are written; at most as long as `patience`. Gives
     /// whether all are written. This blocks the thread.
     pub fn shutdown(&self, patience: Duration) -> bool {
-        drop(self.queue.swap(None));
-        let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
-        finished.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected)
+        self.queue.as_ref().is_none_or(|queue| {
+            queue.close();
+            queue.is_finished_within(patience)
+        })
+    }
+}
+
+impl Drop for DecisionLog {
+    fn drop(&mut self) {
+        if let Some(queue) = &self.queue {
+            queue.close();
+        }
     }
 }
 

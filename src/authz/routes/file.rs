@@ -13,6 +13,7 @@ use super::pattern::{Pattern, Segment};
 use super::{ResourceId, Route};
 use crate::authz::actions::{Action, Actions};
 use crate::authz::problem::Problem;
+use crate::telemetry::RouteRecord;
 
 /// A route by itself in order.
 pub(super) struct Entry {
@@ -108,6 +109,7 @@ impl Reader<'_> {
         let pattern = pattern.map_err(|error| self.problem(raw.path.span(), error)).ok();
         let resource_id = pattern.as_ref().and_then(|pattern| self.resource_id(&raw.resource.id, pattern));
         let ((action_index, action), resource_type_name) = (action?, resource_type?);
+        let resource_type: Arc<str> = resource_type_name.to_string().into();
         Some(Entry {
             route: Route {
                 line: 1 + self.text.bytes().take(span.start).filter(|&byte| byte == b'\n').count(),
@@ -117,7 +119,8 @@ impl Reader<'_> {
                 action: Arc::clone(action.name()),
                 action_index,
                 action_uid: action.uid().clone(),
-                resource_type: resource_type_name.to_string().into(),
+                record: RouteRecord::new(action.name(), &resource_type),
+                resource_type,
                 resource_type_name,
                 resource_id: resource_id?,
             },

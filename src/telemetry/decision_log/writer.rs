@@ -1,26 +1,25 @@
 //! The thread that writes the decision log.
 
 use std::io;
-use std::sync::mpsc::Receiver;
-use std::thread;
 use std::time::Duration;
 
+use memchr::{memchr_iter, memrchr};
 use prometheus_client::metrics::counter::Counter;
 
-use super::{DecisionRecord, line};
+use super::queue::Queue;
 
-/// How long records gather before they are written together. Meanwhile nobody waits on the queue, so putting a record
-/// into it wakes no thread: under load, a decision would pay more for that than for the record.
+/// How long lines gather before they are written together.
 const GATHERING: Duration = Duration::from_millis(5);
 
-/// As many bytes are written at once, more or less.
+/// As many bytes are written at once, at most; one line at least.
 const BATCH_BYTES: usize = 64 * 1_024;
 
-/// Writes records in batches of whole lines.
+/// As much memory is kept for what comes next.
+const KEPT_BYTES: usize = 512 * 1_024;
+
+/// Writes whole lines.
 pub(super) struct Writer<W> {
     output: W,
-    lines: Vec<u8>,
-    records: u64,
     dropped: Counter,
     has_failed: bool,
 }
@@ -28,46 +27,54 @@ pub(super) struct Writer<W> {
 impl<W: io::Write> Writer<W> {
     /// Writes to `output`, and counts what is lost.
     pub(super) fn new(output: W, dropped: Counter) -> Self {
-        Self { output, lines: Vec::with_capacity(2 * BATCH_BYTES), records: 0, dropped, has_failed: false }
+        Self { output, dropped, has_failed: false }
     }
 
-    /// Writes records until nobody can send any more, and all are written.
-    pub(super) fn write(mut self, records: &Receiver<DecisionRecord>) {
-        while let Ok(record) = records.recv() {
-            self.append(&record);
-            while let Ok(record) = records.try_recv() {
-                self.append(&record);
+    /// Writes lines until nobody can send any more, and all are written.
+    pub(super) fn write(mut self, queue: &Queue) {
+        // Told in the end, also after a panic.
+        let _finish = Finish(queue);
+        let mut lines = Vec::new();
+        while queue.take(&mut lines) {
+            let mut rest = lines.as_slice();
+            while !rest.is_empty() {
+                let (batch, after) = rest.split_at(batch_len(rest));
+                self.write_batch(batch);
+                rest = after;
             }
-            self.flush();
-            thread::park_timeout(GATHERING);
+            lines.clear();
+            lines.shrink_to(KEPT_BYTES);
+            queue.gather(GATHERING);
         }
     }
 
-    fn append(&mut self, record: &DecisionRecord) {
-        line::append(&mut self.lines, record);
-        self.records += 1;
-        if self.lines.len() >= BATCH_BYTES {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        match self.output.write_all(&self.lines).and_then(|()| self.output.flush()) {
-            Ok(()) => {
-                self.lines.clear();
-                self.has_failed = false;
-            }
+    fn write_batch(&mut self, lines: &[u8]) {
+        // After a failure, part of a line may have been written: what follows begins on a new one.
+        let begin = if self.has_failed { self.output.write_all(b"\n") } else { Ok(()) };
+        match begin.and_then(|()| self.output.write_all(lines)).and_then(|()| self.output.flush()) {
+            Ok(()) => self.has_failed = false,
             Err(cause) => {
-                self.dropped.inc_by(self.records);
-                self.lines.clear();
-                // Part of a line may have been written: what follows begins on a new one.
-                self.lines.push(b'\n');
+                self.dropped.inc_by(u64::try_from(memchr_iter(b'\n', lines).count()).unwrap_or(u64::MAX));
                 if !self.has_failed {
                     tracing::error!(%cause, "the decision log cannot be written: decisions are missing from it");
                 }
                 self.has_failed = true;
             }
         }
-        self.records = 0;
     }
+}
+
+struct Finish<'a>(&'a Queue);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
+/// How many bytes of these lines are written together.
+fn batch_len(lines: &[u8]) -> usize {
+    let most = lines.get(..BATCH_BYTES).unwrap_or(lines);
+    let end = memrchr(b'\n', most).or_else(|| memchr::memchr(b'\n', lines));
+    end.map_or(lines.len(), |end| end + 1)
 }

@@ -1,8 +1,16 @@
 //! What a decision costs in figures that do not depend on the machine's mood: allocations and, where `valgrind` is
 //! installed, instructions. `benches/README.md` tells the method.
 //!
+//!     cargo bench --profile counting --bench cost
+//!     cargo bench --profile counting --bench cost -- --check benches/cost.toml
+//!     cargo bench --profile counting --bench cost -- --bound benches/cost.toml
+//!
+//! The second fails where a case costs more than the file permits; the third writes the file anew.
+//!
 //! The allocator that counts is linked into this program only: it would slow the others down.
 
+#[path = "cost/bounds.rs"]
+mod bounds;
 #[path = "decision/world.rs"]
 mod world;
 
@@ -14,6 +22,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use gatepost::gate::dialect::Dialect;
 
+use crate::bounds::{Bounds, Cost};
 use crate::world::{Ask, Caches, Log, Opened, World};
 
 /// Given to this program when it is run by valgrind: only the decisions are made.
@@ -81,36 +90,57 @@ fn counted(decide: &mut dyn FnMut()) {
     black_box(());
 }
 
-#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
+/// Counts, prints, and holds what was counted against the bounds or makes them.
 fn report(cases: &[Case<'_>]) -> Result<()> {
-    let mut rows = Vec::new();
+    let mut counted = Vec::new();
     for case in cases {
         let mut info = allocation_counter::AllocationInfo::default();
         let decisions = case.run(&mut |decide| info = allocation_counter::measure(decide))?;
-        rows.push((case.name, decisions, info));
+        counted.push((case.name, decisions, info));
     }
     // As Criterion does: without `--bench` it is a test, which measures nothing.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
     let instructions = instructions(cases.len())?;
-    if instructions.is_none() {
+    let costs: Vec<_> = counted
+        .into_iter()
+        .enumerate()
+        .map(|(at, (case, decisions, info))| {
+            let each = |total: u64| total as f64 / decisions as f64;
+            let instructions = instructions.as_ref().and_then(|all| all.get(at)).map(|total| each(*total).round());
+            Cost { case, allocations: each(info.count_total), bytes: each(info.bytes_total), instructions }
+        })
+        .collect();
+    match (argument("--check"), argument("--bound")) {
+        (Some(file), _) => Bounds::read(Path::new(&file))?.check(&costs),
+        (None, Some(file)) => {
+            print(&costs);
+            Bounds::of(&costs)?.write(Path::new(&file))
+        }
+        (None, None) => {
+            print(&costs);
+            Ok(())
+        }
+    }
+}
+
+/// What follows `name` on the command line.
+fn argument(name: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != name).nth(1)
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
+fn print(costs: &[Cost]) {
+    if costs.iter().any(|cost| cost.instructions.is_none()) {
         println!("instructions are not counted: valgrind is not installed");
     }
     println!("{:<28} {:>12} {:>8} {:>14}", "for each decision", "allocations", "bytes", "instructions");
-    let mut lines = Vec::new();
-    for (at, (name, decisions, info)) in rows.into_iter().enumerate() {
-        let each = |total: u64| total as f64 / decisions as f64;
-        let (allocations, bytes) = (each(info.count_total), each(info.bytes_total));
-        let instructions = instructions.as_ref().and_then(|all| all.get(at)).map(|total| each(*total).round());
-        let shown = instructions.map_or_else(|| "-".to_owned(), |count| count.to_string());
-        println!("{name:<28} {allocations:>12.1} {bytes:>8.0} {shown:>14}");
-        lines.push(serde_json::json!({
-            "case": name, "allocations": allocations, "bytes": bytes, "instructions": instructions,
-        }));
+    for Cost { case, allocations, bytes, instructions } in costs {
+        let instructions = instructions.map_or_else(|| "-".to_owned(), |count| count.to_string());
+        println!("{case:<28} {allocations:>12.1} {bytes:>8.0} {instructions:>14}");
     }
-    println!("{}", serde_json::json!({"bench": "cost", "cases": lines}));
-    Ok(())
+    println!("{}", serde_json::json!({"bench": "cost", "cases": costs}));
 }
 
 /// The instructions of each case, as callgrind counts them; nothing if it is not installed.

@@ -5,6 +5,8 @@
 mod against_cedar;
 #[path = "decision/asked.rs"]
 mod asked;
+#[path = "decision/cedar.rs"]
+mod cedar;
 #[path = "decision/parts.rs"]
 mod parts;
 #[path = "decision/way.rs"]

@@ -7,6 +7,7 @@ mod app;
 mod arguments;
 mod audit;
 mod backend;
+mod bench;
 mod check;
 mod completions;
 mod config;
@@ -91,6 +92,7 @@ struct CommandLine {
 enum Command {
     Serve(serve::Serve),
     Check(check::Check),
+    Bench(bench::Bench),
     #[command(subcommand)]
     User(user::User),
     #[command(subcommand)]
@@ -137,6 +139,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match command {
         Command::Serve(command) => command.run(&settings),
         Command::Check(command) => command.run(&settings),
+        Command::Bench(command) => command.run(&settings),
         Command::User(command) => command.run(&settings),
         Command::Key(command) => command.run(&settings),
         Command::Org(command) => command.run(&settings),

@@ -93,17 +93,7 @@ impl World {
     }
 
     pub(crate) fn open(&self, log: Log, caches: Caches) -> Result<Opened> {
-        let app = Arc::new(App::open(&config(self.folder.path(), log, caches), Arc::new(SystemClock))?);
-        let (stop, stopped) = mpsc::channel::<()>();
-        let coherence = Arc::clone(&app.coherence);
-        // A failure shows as 503 once the caches are too old to be believed, and the bench ends.
-        let follow = move || {
-            while stopped.recv_timeout(CATCH_UP_EVERY) == Err(RecvTimeoutError::Timeout) {
-                let _ = coherence.catch_up();
-            }
-        };
-        thread::Builder::new().spawn(follow)?;
-        Ok(Opened { app, _stop: stop })
+        Opened::new(&config(self.folder.path(), log, caches))
     }
 
     /// The operator, with a key, restarts a device: allowed.
@@ -130,17 +120,17 @@ impl World {
     /// The operator pushes a release: denied, without a body for nginx, with a problem document for the others.
     pub(crate) fn denied(&self, dialect: Dialect) -> Result<Ask> {
         let target = format!("/applications/{}/releases", self.application);
-        Ask::new(dialect, &target, Some(&self.api_key), StatusCode::FORBIDDEN)
+        Ask::new(dialect, "POST", &target, Some(&self.api_key), StatusCode::FORBIDDEN)
     }
 
     /// A path that can be read in two ways: refused.
     pub(crate) fn malformed(&self) -> Result<Ask> {
         let target = format!("/applications/{}/devices/%2e%2e/releases", self.application);
-        Ask::new(Dialect::Nginx, &target, Some(&self.api_key), StatusCode::BAD_REQUEST)
+        Ask::new(Dialect::Nginx, "POST", &target, Some(&self.api_key), StatusCode::BAD_REQUEST)
     }
 
     fn restart(&self, dialect: Dialect, credential: Option<&str>, status: StatusCode) -> Result<Ask> {
-        Ask::new(dialect, &self.restart_target(), credential, status)
+        Ask::new(dialect, "POST", &self.restart_target(), credential, status)
     }
 
     pub(crate) fn restart_target(&self) -> String {
@@ -148,8 +138,33 @@ impl World {
     }
 }
 
+impl Opened {
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let app = Arc::new(App::open(config, Arc::new(SystemClock))?);
+        let (stop, stopped) = mpsc::channel::<()>();
+        let coherence = Arc::clone(&app.coherence);
+        // Reading many policies may have taken longer than caches are believed.
+        coherence.catch_up()?;
+        // A failure shows as 503 once the caches are too old to be believed, and the bench ends.
+        let follow = move || {
+            while stopped.recv_timeout(CATCH_UP_EVERY) == Err(RecvTimeoutError::Timeout) {
+                let _ = coherence.catch_up();
+            }
+        };
+        thread::Builder::new().spawn(follow)?;
+        Ok(Opened { app, _stop: stop })
+    }
+}
+
 impl Ask {
-    fn new(dialect: Dialect, target: &str, credential: Option<&str>, status: StatusCode) -> Result<Self> {
+    /// What a proxy asks about, with this credential, and the status that it must be answered with.
+    pub(crate) fn new(
+        dialect: Dialect,
+        method: &str,
+        target: &str,
+        credential: Option<&str>,
+        status: StatusCode,
+    ) -> Result<Self> {
         let prefix = if dialect == Dialect::Nginx { "x-original" } else { "x-forwarded" };
         let client = if dialect == Dialect::Nginx { "x-real-ip" } else { "x-forwarded-for" };
         let mut headers = HeaderMap::new();
@@ -158,7 +173,7 @@ impl Ask {
             anyhow::Ok(())
         };
         insert("host", "gatepost")?;
-        insert(&format!("{prefix}-method"), "POST")?;
+        insert(&format!("{prefix}-method"), method)?;
         insert(&format!("{prefix}-uri"), target)?;
         insert(&format!("{prefix}-host"), "app.example.com")?;
         insert(&format!("{prefix}-proto"), "https")?;
@@ -195,7 +210,7 @@ impl Ask {
 }
 
 /// By the shipped policies.
-fn config(folder: &Path, log: Log, caches: Caches) -> Config {
+pub(crate) fn config(folder: &Path, log: Log, caches: Caches) -> Config {
     let mut config = Config::defaults();
     config.store.path = folder.join("gatepost.db");
     config.store.key_file = folder.join("gatepost.key");

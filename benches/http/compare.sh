@@ -1,155 +1,97 @@
 #!/usr/bin/env bash
-# Loads Gatepost's /check/nginx and nginx's constant 204 with the same request, in turns, over TCP (wrk) and over Unix
-# sockets (h2load), on loopback only. Prints the medians, the ratio of each pair's requests per second, and one line of
-# JSON for each transport. benches/README.md tells the method. Needs nginx, wrk, h2load, curl and two cores.
+# Loads Gatepost and others with the same question in turns, on loopback only, on one core and on two: nginx's constant 204,
+# Cedar's own evaluator behind the same server, Cerbos, OPA and cedar-agent, over TCP (wrk), and the first two over Unix
+# sockets too (h2load). Then loads the first two with half of what nginx managed, with requests that are due at fixed
+# times (gatepost bench --rate). Prints the medians and the ratios of each round, and writes into OUT:
 #
-#   ROUNDS=8         pairs for each transport
-#   DURATION=3       seconds of load for each server in each round
+#   rounds.jsonl    every measurement
+#   summary.jsonl   the medians; one line for each number of cores and transport
+#   compare.svg     the chart
+#
+# benches/README.md tells the method. Needs nginx, wrk, h2load, curl, python3, two cores; and npm, Go and cargo for others.
+#
+#   ROUNDS=8         measurements of each server
+#   DURATION=3       seconds of load for each of them
 #   CONNECTIONS=32   kept-alive connections
+#   CORES="one two"  one: a core for the server and another for the load; two: the same two for both
 #   TRANSPORTS="tcp unix"
-#   SERVER_CPUS=0    cores of the server under load, as taskset takes them
-#   LOAD_CPUS=1      cores of the load generator
-#   PORT=7190        the first of three TCP ports
-#   GATEPOST=…       the program to load; built from this tree if it is not given
+#   SERVERS="nginx gatepost cedar cerbos opa cedar-agent"     over TCP; those that cannot be had are left out
+#   HALF_LOAD=yes    whether half load is measured as well
+#   PORT=7190        the first of a dozen TCP ports
+#   OUT=target/compare
+#   GATEPOST=… CEDAR_SERVER=…   the programs to load; built from this tree if they are not given
 set -euo pipefail
 export LC_ALL=C
 
 ROUNDS=${ROUNDS:-8}
 DURATION=${DURATION:-3}
 CONNECTIONS=${CONNECTIONS:-32}
+CORES=${CORES:-one two}
 TRANSPORTS=${TRANSPORTS:-tcp unix}
-SERVER_CPUS=${SERVER_CPUS:-0}
-LOAD_CPUS=${LOAD_CPUS:-1}
+SERVERS=${SERVERS:-nginx gatepost cedar cerbos opa cedar-agent}
+HALF_LOAD=${HALF_LOAD:-yes}
 PORT=${PORT:-7190}
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
+OUT=${OUT:-$root/target/compare}
 
 fail() {
     echo "compare.sh: $*" >&2
     exit 1
 }
 
+# shellcheck source=tools.sh
+. "$here/tools.sh"
+# shellcheck source=servers.sh
+. "$here/servers.sh"
+
+# ------------------------------------------------------------------------------------------------------ what is needed
+
 missing=()
-for pair in nginx:nginx wrk:wrk h2load:nghttp2-client curl:curl taskset:util-linux; do
+for pair in nginx:nginx wrk:wrk h2load:nghttp2-client curl:curl taskset:util-linux python3:python3; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 done
 [ ${#missing[@]} -eq 0 ] || fail "missing programs: apt-get install ${missing[*]}"
-[ "$(nproc)" -ge 2 ] || fail "two cores are needed, one for the server and one for the load"
+[ "$(nproc)" -ge 2 ] || fail "two cores are needed"
+case " $SERVERS " in *" nginx "*) ;; *) fail "nginx is the measure, and must be among SERVERS" ;; esac
+case " $SERVERS " in *" gatepost "*) ;; *) fail "Gatepost must be among SERVERS" ;; esac
 
+build=${CARGO_TARGET_DIR:-$root/target}/release
 if [ -z "${GATEPOST:-}" ]; then
     echo "building Gatepost, as a release" >&2
     (cd "$root" && cargo build --release --quiet --bin gatepost)
-    GATEPOST=${CARGO_TARGET_DIR:-$root/target}/release/gatepost
+    GATEPOST=$build/gatepost
 fi
+servers=
+for server in $SERVERS; do
+    case $server in
+    nginx | gatepost) ;;
+    cedar)
+        if [ -z "${CEDAR_SERVER:-}" ]; then
+            echo "building the server around Cedar, as a release" >&2
+            (cd "$root" && cargo build --release --quiet --example cedar_server)
+            CEDAR_SERVER=$build/examples/cedar_server
+        fi
+        ;;
+    cerbos | opa | cedar-agent)
+        have "$server" || { echo "compare.sh: $server is left out" >&2; continue; }
+        declare "${server//-/_}=$tool"
+        ;;
+    *) fail "\`$server\` is no server that is known" ;;
+    esac
+    servers="$servers $server"
+done
 
 work=$(mktemp -d)
-servers=()
-stop_servers() {
-    for pid in "${servers[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-    servers=()
-}
 clean_up() {
-    stop_servers
+    stop
     rm -rf "$work"
 }
 trap clean_up EXIT
 trap 'exit 1' INT TERM
 
-# ------------------------------------------------------------------------------------------------------- the servers
-
-# start_nginx: on TCP and on a Unix socket.
-start_nginx() {
-    local workers
-    workers=$(taskset -c "$SERVER_CPUS" nproc)
-    mkdir -p "$work/nginx"
-    sed -e "s|WORKERS|$workers|; s|PORT|$((PORT + 2))|; s|SOCKET|$work/nginx.sock|" "$here/nginx.conf" >"$work/nginx/nginx.conf"
-    taskset -c "$SERVER_CPUS" nginx -p "$work/nginx" -e "$work/nginx/error.log" -c "$work/nginx/nginx.conf" &
-    servers+=($!)
-    nginx_pid=$!
-}
-
-# start_gatepost LISTEN: seeded for demonstration, with its decision log in a file; reads what it says about itself.
-start_gatepost() {
-    : >"$work/demo.json"
-    (
-        cd "$work"
-        export GATEPOST_DECISION_LISTEN=$1 GATEPOST_PORTAL_LISTEN=127.0.0.1:$((PORT + 1))
-        export GATEPOST_LOG_DECISIONS=$work/decisions.log GATEPOST_LOG_LEVEL=warn
-        exec taskset -c "$SERVER_CPUS" "$GATEPOST" serve --demo --output json
-    ) >"$work/demo.json" 2>"$work/gatepost.log" &
-    servers+=($!)
-    gatepost_pid=$!
-    for _ in $(seq 300); do
-        if [ "$(wc -l <"$work/demo.json")" -ge 1 ]; then
-            read_demo
-            return
-        fi
-        kill -0 "$gatepost_pid" 2>/dev/null || break
-        sleep 0.1
-    done
-    cat "$work/gatepost.log" >&2
-    fail "Gatepost did not start"
-}
-
-# The application, and the key of its operator.
-read_demo() {
-    local line operator
-    line=$(head -n 1 "$work/demo.json")
-    operator=$(tr '{}' '\n\n' <<<"$line" | grep '"username":"oleg"') || fail "the demonstration has no user oleg"
-    key=$(grep -o '"api_key":"[^"]*"' <<<"$operator" | cut -d '"' -f 4)
-    application=$(tr '{}' '\n\n' <<<"$line" | grep '"name":"thermostat"' | grep -o '"id":"[^"]*"' | cut -d '"' -f 4)
-    [ -n "$key" ] && [ -n "$application" ] || fail "the demonstration has no key or no application"
-}
-
-# ------------------------------------------------------------------------------------------------------- the request
-
-# What nginx sends for it, as deploy/nginx is configured. `headers KEY` sets the array `header`.
-headers() {
-    header=(
-        -H "X-Original-Method: POST"
-        -H "X-Original-URI: /applications/$application/devices/7/actions/restart"
-        -H "X-Original-Host: app.example.com"
-        -H "X-Original-Proto: https"
-        -H "X-Real-IP: 192.0.2.1"
-        -H "Authorization: Bearer $1"
-        -H "Accept: */*"
-    )
-}
-
-# reach SERVER TRANSPORT: sets the array `curl_to` and the variables `url` and `socket`.
-reach() {
-    socket=$work/$1.sock
-    if [ "$2" = tcp ]; then
-        url=http://127.0.0.1:$([ "$1" = nginx ] && echo $((PORT + 2)) || echo "$PORT")/check/nginx
-        curl_to=("$url")
-    else
-        url=http://localhost/check/nginx
-        curl_to=(--unix-socket "$socket" "$url")
-    fi
-}
-
-# One request that must be allowed with the identity, one that must be refused, and nginx's 204.
-assert_answers() {
-    local answer
-    reach gatepost "$1"
-    headers "$key"
-    answer=$(curl -sS -i "${header[@]}" "${curl_to[@]}" | tr -d '\r')
-    grep -q '^HTTP/1.1 200' <<<"$answer" || fail "the operator was not allowed: $(head -n 1 <<<"$answer")"
-    grep -qi '^remote-user: oleg$' <<<"$answer" || fail "the answer has no Remote-User: oleg"
-    headers "${key%?}!"
-    answer=$(curl -sS -i "${header[@]}" "${curl_to[@]}")
-    grep -q '^HTTP/1.1 401' <<<"$answer" || fail "a bad key was not refused: $(head -n 1 <<<"$answer")"
-    reach nginx "$1"
-    headers "$key"
-    answer=$(curl -sS -i "${header[@]}" "${curl_to[@]}")
-    grep -q '^HTTP/1.1 204' <<<"$answer" || fail "nginx did not answer 204: $(head -n 1 <<<"$answer")"
-}
-
-# ---------------------------------------------------------------------------------------------------------- the load
+# ------------------------------------------------------------------------------------------------------------ the load
 
 # cpu_ticks PID: the processor time that it and its children have taken.
 cpu_ticks() {
@@ -161,113 +103,134 @@ cpu_ticks() {
     echo "$total"
 }
 
-# load SERVER TRANSPORT SECONDS: sets `rate` (requests/s), `p99` (µs; `-` where it is not known), and fails on any answer
-# that is not 2xx.
+# load SERVER TRANSPORT SECONDS: sets `rate` (requests/s), `p99` (µs; `null` where it is not known), and fails on any
+# answer that is not 2xx.
 load() {
-    reach "$1" "$2"
-    headers "$key"
     local out=$work/load.txt
+    reach "$1" "$2"
     if [ "$2" = tcp ]; then
-        taskset -c "$LOAD_CPUS" wrk -t1 "-c$CONNECTIONS" "-d${3}s" --latency "${header[@]}" "$url" >"$out"
-        ! grep -q -e 'Non-2xx' -e 'Socket errors' "$out" || fail "not every answer was good: $(tail -n 4 "$out")"
+        taskset -c "$load_cpus" wrk -t1 "-c$CONNECTIONS" "-d${3}s" --latency "${load_with[@]}" "$url" >"$out"
+        ! grep -q -e 'Non-2xx' -e 'Socket errors' "$out" || fail "not every answer of $1 was good: $(tail -n 4 "$out")"
         rate=$(awk '/^Requests\/sec:/ { print $2 }' "$out")
         p99=$(awk '$1 == "99%" {
             unit = $2; sub(/[0-9.]+/, "", unit)
             print $2 * (unit == "us" ? 1 : unit == "ms" ? 1000 : 1000000) }' "$out")
     else
-        taskset -c "$LOAD_CPUS" h2load --h1 -t1 "-c$CONNECTIONS" "-D$3" "${header[@]}" "--base-uri=unix:$socket" "$url" >"$out"
-        grep -q '^status codes: [1-9][0-9]* 2xx, 0 3xx, 0 4xx, 0 5xx' "$out" || fail "not every answer was good: $(cat "$out")"
+        taskset -c "$load_cpus" h2load --h1 -t1 "-c$CONNECTIONS" "-D$3" "${load_with[@]}" "--base-uri=unix:$socket" "$url" >"$out"
+        grep -q '^status codes: [1-9][0-9]* 2xx, 0 3xx, 0 4xx, 0 5xx' "$out" || fail "not every answer of $1 was good: $(cat "$out")"
         rate=$(awk '/^finished in/ { print $4 }' "$out")
-        p99=-
+        p99=null
     fi
-    [ -n "$rate" ] || fail "the load's report was not understood: $(cat "$out")"
+    if [ -z "$rate" ] || [ -z "$p99" ]; then fail "the load's report was not understood: $(cat "$out")"; fi
 }
 
-# measure SERVER TRANSPORT: loads it for a while and adds a line `rate cpu_us busy p99` to its results.
+# measure SERVER TRANSPORT ROUND: loads it for a while, and writes down how it went.
 measure() {
-    local pid=$gatepost_pid before after
-    [ "$1" = gatepost ] || pid=$nginx_pid
-    before=$(cpu_ticks "$pid")
+    local before after
+    before=$(cpu_ticks "${pid_of[$1]}")
     load "$1" "$2" "$DURATION"
-    after=$(cpu_ticks "$pid")
-    awk -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v rate="$rate" -v secs="$DURATION" -v p99="$p99" \
-        'BEGIN { cpu = ticks / hz; print rate, cpu * 1e6 / (rate * secs), cpu / secs, p99 }' >>"$work/$2-$1.txt"
-    # The log would fill the disk. Its next line goes to the new end.
+    after=$(cpu_ticks "${pid_of[$1]}")
+    awk -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v rate="$rate" -v secs="$DURATION" 'BEGIN {
+        cpu = ticks / hz
+        printf "\"requests_per_s\":%s,\"cpu_us\":%.3f,\"busy\":%.3f", rate, cpu * 1e6 / (rate * secs), cpu / secs }' |
+        write closed "$1" "$2" "$3" "\"p99_us\":$p99,"
+    empty_log
+}
+
+# half SERVER TRANSPORT ROUND RATE: the same with requests that are due at a fixed rate. Its report is taken as it is.
+half() {
+    local to=$url
+    reach "$1" "$2"
+    [ "$2" = unix ] && to=unix:$socket || to=${url%/check/nginx}
+    GATEPOST_BENCH_KEY=$key taskset -c "$load_cpus" "$GATEPOST" bench "$to" --dialect nginx --method POST \
+        --host app.example.com --path "/applications/$application/devices/7/actions/restart" --client 192.0.2.1 \
+        --connections "$CONNECTIONS" --warm-up 500ms --duration "${DURATION}s" --rate "$4" --output json >"$work/half.json" ||
+        fail "not every answer of $1 was good: $(cat "$work/half.json")"
+    printf '"report":%s' "$(<"$work/half.json")" | write half "$1" "$2" "$3" ""
+    empty_log
+}
+
+# write KIND SERVER TRANSPORT ROUND MORE: a line of the results, the end of which is on standard input.
+write() {
+    printf '{"kind":"%s","cores":"%s","transport":"%s","server":"%s","round":%s,%s%s}\n' "$1" "$cores" "$3" "$2" "$4" "$5" \
+        "$(cat)" >>"$OUT/rounds.jsonl"
+}
+
+# The log would fill the disk. Its next line goes to the new end.
+empty_log() {
     : >"$work/decisions.log"
 }
 
-# ------------------------------------------------------------------------------------------------------- the results
-
-# median FILE COLUMN [HUNDREDTHS]: of numbers; `-` where there are none.
-median() {
-    awk -v column="$2" '{ print $column }' "$1" | sort -g | awk -v part="${3:-50}" '
-        { value[NR] = $1 }
-        END {
-            at = 1 + (NR - 1) * part / 100
-            low = int(at)
-            high = low < NR ? low + 1 : low
-            print value[1] == "-" ? "-" : value[low] + (at - low) * (value[high] - value[low])
-        }'
-}
-
-report() {
-    local transport=$1 server file dropped=$2
-    paste -d ' ' "$work/$transport-gatepost.txt" "$work/$transport-nginx.txt" |
-        awk '{ print $1 / $5, $2 / $6, ($4 == "-" ? "-" : $4 / $8) }' >"$work/$transport-ratio.txt"
-    printf '\n%-20s %12s %16s %10s %8s\n' "$transport, $ROUNDS rounds" requests/s "CPU µs/request" "p99 µs" busy
-    for server in nginx gatepost; do
-        file=$work/$transport-$server.txt
-        printf '%-20s %12.0f %15.2f %10s %7.0f%%\n' "$server" "$(median "$file" 1)" "$(median "$file" 2)" \
-            "$(median "$file" 4)" "$(awk -v busy="$(median "$file" 3)" 'BEGIN { print busy * 100 }')"
-    done
-    file=$work/$transport-ratio.txt
-    printf '%-20s %12.3f (%.3f to %.3f); CPU per request %.2f times; p99 %s times; %s log records dropped\n' \
-        "gatepost / nginx" "$(median "$file" 1)" "$(median "$file" 1 25)" "$(median "$file" 1 75)" \
-        "$(median "$file" 2)" "$(median "$file" 3 | sed 's/\(\.[0-9][0-9]\)[0-9]*/\1/')" "$dropped"
-    if [ "$(awk -v busy="$(median "$work/$transport-nginx.txt" 3)" 'BEGIN { print busy < 0.9 }')" = 1 ]; then
-        echo "note: nginx had less than nine tenths of a core, so other programs were running or the load was too slow:" \
-            "only the processor time per request tells anything"
-    fi
-    json="$json{\"bench\":\"http/compare\",\"transport\":\"$transport\",\"rounds\":$ROUNDS,\"seconds\":$DURATION"
-    json="$json,\"connections\":$CONNECTIONS,\"server_cpus\":\"$SERVER_CPUS\",\"load_cpus\":\"$LOAD_CPUS\""
-    for server in nginx gatepost; do
-        file=$work/$transport-$server.txt
-        json="$json,\"$server\":{\"requests_per_s\":$(median "$file" 1),\"cpu_us\":$(median "$file" 2),\"busy\":$(median "$file" 3)"
-        json="$json,\"p99_us\":$(median "$file" 4 | sed 's/^-$/null/')}"
-    done
-    file=$work/$transport-ratio.txt
-    json="$json,\"ratio\":$(median "$file" 1),\"ratio_quartiles\":[$(median "$file" 1 25),$(median "$file" 1 75)]"
-    json="$json,\"cpu_ratio\":$(median "$file" 2),\"dropped\":$dropped}"$'\n'
-}
-
-# dropped TRANSPORT: how many records Gatepost's log has lost so far.
-dropped() {
+# What Gatepost's log has lost would have been dearer to keep.
+count_dropped() {
     reach gatepost "$1"
-    curl -sS "${curl_to[@]/check\/nginx/metrics}" | awk '$1 == "gatepost_decision_log_dropped_total" { print $2 }'
+    curl -sS "${curl_to[@]/check\/nginx/metrics}" | awk '$1 == "gatepost_decision_log_dropped_total" { printf "\"count\":%s", $2 }' |
+        write dropped gatepost "$1" 0 ""
 }
 
-json=
-start_nginx
-for transport in $TRANSPORTS; do
-    case $transport in
-    tcp) start_gatepost "127.0.0.1:$PORT" ;;
-    unix) start_gatepost "unix:$work/gatepost.sock" ;;
-    *) fail "\`$transport\` is no transport: tcp or unix" ;;
-    esac
-    assert_answers "$transport"
-    for server in nginx gatepost; do
-        load "$server" "$transport" 1
-    done
+# turns TRANSPORT ACTION SERVERS…: each server in each round, beginning with another one each time.
+turns() {
+    local transport=$1 action=$2 round at
+    shift 2
+    local all=("$@")
     for round in $(seq "$ROUNDS"); do
-        # Each goes first as often as the other.
-        if [ $((round % 2)) -eq 0 ]; then order="nginx gatepost"; else order="gatepost nginx"; fi
-        for server in $order; do
-            measure "$server" "$transport"
+        for at in "${!all[@]}"; do
+            $action "${all[$(((at + round) % ${#all[@]}))]}" "$transport" "$round" ${half_rate:+"$half_rate"}
         done
     done
-    report "$transport" "$(dropped "$transport")"
-    kill "$gatepost_pid"
-    wait "$gatepost_pid" 2>/dev/null || true
-    servers=("$nginx_pid")
+}
+
+# ------------------------------------------------------------------------------------------------------------- all of it
+
+mkdir -p "$OUT"
+version() { "$@" 2>&1 | grep -o '[0-9][0-9]*\.[0-9][0-9.]*' | head -n 1; }
+{
+    printf '{"kind":"run","date":"%s","commit":"%s"' "$(date -u +%F)" "$(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)"
+    printf ',"machine":"%s, %s cores, Linux %s"' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)"
+    printf ',"rounds":%s,"seconds":%s,"connections":%s' "$ROUNDS" "$DURATION" "$CONNECTIONS"
+    printf ',"versions":{"gatepost":"%s","nginx":"%s","wrk":"%s","h2load":"%s","cedar":"%s"' "$(version "$GATEPOST" --version)" \
+        "$(version nginx -v)" "$(version wrk -v)" "$(version h2load --version)" \
+        "$(sed -n '/^name = "cedar-policy"$/{n;s/.*"\(.*\)"/\1/p}' "$root/Cargo.lock")"
+    printf ',"cerbos":"%s","opa":"%s","cedar-agent":"%s"}}\n' "$CERBOS_VERSION" "$OPA_VERSION" "${CEDAR_AGENT_VERSION%%-*}"
+} >"$OUT/rounds.jsonl"
+
+application=none
+for cores in $CORES; do
+    case $cores in
+    one) server_cpus=0 load_cpus=1 ;;
+    two) server_cpus=0,1 load_cpus=0,1 ;;
+    *) fail "\`$cores\` is no number of cores: one or two" ;;
+    esac
+    for transport in $TRANSPORTS; do
+        case $transport in
+        tcp) loaded=$servers ;;
+        unix) loaded="nginx gatepost" ;;
+        *) fail "\`$transport\` is no transport: tcp or unix" ;;
+        esac
+        # Gatepost knows what the others are asked.
+        start gatepost "$transport"
+        for server in $loaded; do
+            [ "$server" = gatepost ] || start "$server" "$transport"
+            check "$server" "$transport"
+            load "$server" "$transport" 1
+        done
+        half_rate=
+        # shellcheck disable=SC2086 # the words are separate servers
+        turns "$transport" measure $loaded
+        if [ "$HALF_LOAD" = yes ]; then
+            half_rate=$(python3 "$here/summary.py" --half-rate "$cores" "$transport" "$OUT/rounds.jsonl")
+            turns "$transport" half nginx gatepost
+        fi
+        for server in $loaded; do
+            check "$server" "$transport"
+        done
+        count_dropped "$transport"
+        stop
+    done
 done
-printf '\n%s' "$json"
+python3 "$here/summary.py" "$OUT/rounds.jsonl" "$OUT/summary.jsonl"
+python3 "$here/chart.py" "$OUT/summary.jsonl" "$OUT/compare.svg"
+echo "chart: $OUT/compare.svg" >&2
+if grep '"kind":"dropped"' "$OUT/rounds.jsonl" | grep -qv '"count":0}'; then
+    fail "the decision log has dropped records, so Gatepost's figures are too good: see above"
+fi

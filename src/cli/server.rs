@@ -19,7 +19,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
 use zeroize::Zeroizing;
 
-pub(super) use self::address::ServerAddress;
+pub(super) use self::address::{ServerAddress, is_this_machine};
 use self::refusal::Problem;
 pub(super) use self::refusal::ServerError;
 pub(super) use self::tokens::Session;

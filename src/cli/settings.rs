@@ -58,6 +58,16 @@ impl Settings {
         self.store.is_some()
     }
 
+    /// The authorities that certificates may be from, in place of the public ones.
+    pub(super) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// Whether secrets may be sent unencrypted over a network.
+    pub(super) fn permits_plain_http(&self) -> bool {
+        self.danger_plain_http
+    }
+
     /// The server to ask, if one is named.
     pub(super) fn server(&self) -> Result<Option<Server>> {
         let address = self.server_address()?;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod bench;
 mod check;
 mod client;
 mod config;

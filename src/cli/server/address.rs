@@ -72,7 +72,7 @@ impl fmt::Display for ServerAddress {
 }
 
 /// Whether the host is this machine, whatever the network says (RFC 6761, section 6.3).
-fn is_this_machine(host: &str) -> bool {
+pub(in crate::cli) fn is_this_machine(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -8,6 +8,7 @@ fn every_command_has_help_and_needs_nothing_for_it() {
     for command in [
         "serve",
         "check",
+        "bench",
         "user",
         "key",
         "org",

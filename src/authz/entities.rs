@@ -130,7 +130,7 @@ impl Builder<'_> {
             self.attribute(Attribute::Owner, || uids::user(self.own, application.owner).into()),
             self.attribute(Attribute::Type, || text(application.application_type.as_str())),
         ];
-        let attributes = self.teams_of(facts).into_iter().chain(more).flatten();
+        let attributes = self.teams_of(facts).chain(more.into_iter().flatten());
         entity(uid, attributes, HashSet::from([organization.clone()]), HashSet::new())
     }
 
@@ -142,7 +142,7 @@ impl Builder<'_> {
         organization: &EntityUID,
     ) -> Entity {
         let more = self.attribute(Attribute::Application, || application.clone().into());
-        let attributes = self.teams_of(facts).into_iter().flatten().chain(more);
+        let attributes = self.teams_of(facts).chain(more);
         entity(uid, attributes, HashSet::from([application.clone()]), HashSet::from([organization.clone()]))
     }
 
@@ -183,8 +183,8 @@ impl Builder<'_> {
         }
     }
 
-    fn teams_of(&self, facts: &ApplicationFacts) -> [Option<Pair>; 4] {
-        Role::ALL.map(|role| {
+    fn teams_of(&self, facts: &ApplicationFacts) -> impl Iterator<Item = Pair> {
+        Role::ALL.into_iter().filter_map(|role| {
             let value = || team(self.own, facts.application.id.as_bytes(), role).into();
             self.attribute(Attribute::team(role), value)
         })

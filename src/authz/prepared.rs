@@ -1,6 +1,6 @@
 //! What of the requests for an action is made, and held against the schema, ahead of time.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::Schema;
@@ -23,13 +23,19 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new(actions: &[Action], schema: &Schema, policies: &PolicyIndex) -> Self {
+        let types = Types::of(schema);
+        let schema: &ValidatorSchema = schema.as_ref();
         let samples = entities::context_samples();
         let reads = policies.summary(AttributeReads::of);
+        // Many actions share few types of context.
+        let mut taken = HashMap::new();
         let prepare = |action: &Action| {
-            let keys = policies.action(action.uid().as_ref());
-            PreparedAction::new(action, reads(&keys), keys, schema.as_ref(), samples.as_ref())
+            let (uid, keys) = (action.uid().as_ref(), policies.action(action.uid().as_ref()));
+            let context = schema.context_type(uid);
+            let takes = *taken.entry(context).or_insert_with(|| Takes::new(uid, schema, samples.as_ref()));
+            PreparedAction::new(action, reads(&keys), keys, schema, takes)
         };
-        Self { actions: actions.iter().map(prepare).collect(), types: Types::of(schema) }
+        Self { actions: actions.iter().map(prepare).collect(), types }
     }
 
     /// All actions, each at its index.
@@ -61,9 +67,7 @@ pub(super) struct PreparedAction {
     pub(super) context: ContextParts,
     principals: Kinds,
     resources: Kinds,
-    /// Whether the schema takes the contexts of requests for it, without and with what is said of a member.
-    takes_context: bool,
-    takes_member: bool,
+    takes: Takes,
 }
 
 impl PreparedAction {
@@ -72,13 +76,10 @@ impl PreparedAction {
         attributes: AttributeReads,
         keys: ActionKeys,
         schema: &ValidatorSchema,
-        samples: Option<&ContextSamples>,
+        takes: Takes,
     ) -> Self {
         let uid: &EntityUID = action.uid().as_ref();
-        let extensions = Extensions::all_available();
-        let takes = |context| schema.validate_context(context, uid, extensions).is_ok();
         let needed = action.entities().iter().take(if attributes.follows_literals() { usize::MAX } else { 1 });
-        let takes_context = samples.is_some_and(|samples| samples.without_member.iter().all(takes));
         Self {
             uid: Arc::new(uid.clone()),
             keys,
@@ -87,8 +88,7 @@ impl PreparedAction {
             context: action.reads().context,
             principals: Kinds::of(schema, schema.principals_for_action(uid).into_iter().flatten()),
             resources: Kinds::of(schema, schema.resources_for_action(uid).into_iter().flatten()),
-            takes_context,
-            takes_member: takes_context && samples.is_some_and(|samples| takes(&samples.with_member)),
+            takes,
         }
     }
 
@@ -97,8 +97,24 @@ impl PreparedAction {
     // where these are enumerated, which `Kinds` does alike. Of a context it asks that each attribute has its type and
     // that none is missing. The samples are the largest and the smallest that are built, so one in between is taken.
     pub(super) fn fits(&self, principal: &EntityUID, resource: &EntityUID, circumstances: &Circumstances<'_>) -> bool {
-        let takes_context = if circumstances.tells_member() { self.takes_member } else { self.takes_context };
+        let takes_context = if circumstances.tells_member() { self.takes.of_member } else { self.takes.others };
         takes_context && self.principals.include(principal) && self.resources.include(resource)
+    }
+}
+
+/// Whether the schema takes the contexts of requests for an action, those that concern a member and the others.
+#[derive(Debug, Clone, Copy)]
+struct Takes {
+    of_member: bool,
+    others: bool,
+}
+
+impl Takes {
+    fn new(action: &EntityUID, schema: &ValidatorSchema, samples: Option<&ContextSamples>) -> Self {
+        let extensions = Extensions::all_available();
+        let takes = |context| schema.validate_context(context, action, extensions).is_ok();
+        let others = samples.is_some_and(|samples| samples.without_member.iter().all(takes));
+        Self { of_member: others && samples.is_some_and(|samples| takes(&samples.with_member)), others }
     }
 }
 

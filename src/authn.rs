@@ -4,6 +4,7 @@
 //! Decides nothing about what anybody may do.
 
 mod api_key;
+mod argon2id;
 mod keyring;
 mod link;
 mod password;

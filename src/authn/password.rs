@@ -3,10 +3,11 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use argon2::password_hash::phc;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::{Params, PasswordHasher, PasswordVerifier};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+use super::argon2id::Argon2id;
 use crate::secret::{PasswordHash, Secret};
 
 /// The fewest characters of a new password.
@@ -32,7 +33,7 @@ pub enum PasswordError {
 
 /// Hashes and checks passwords.
 pub struct Passwords {
-    argon2: Argon2<'static>,
+    argon2: Argon2id,
     /// The hash of no password that anybody has: compared where there is none, so that both take the same time.
     nobody: PasswordHash,
     pub(super) turns: Turns,
@@ -42,8 +43,9 @@ impl Passwords {
     /// `concurrency` passwords at a time, at OWASP's recommendation of 19 MiB, two passes, one lane.
     pub fn new(concurrency: usize) -> Result<Self, PasswordError> {
         let params = Params::new(19_456, 2, 1, None).map_err(|_| PasswordError::Failed)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobody = hash_with(&argon2, &rand::random::<[u8; 32]>())?;
+        let argon2 = Argon2id::new(params);
+        let nobody = argon2.of_nobody().map_err(|_| PasswordError::Failed)?;
+        let nobody = PasswordHash::new(nobody.to_string());
         Ok(Self { argon2, nobody, turns: Turns::new(concurrency) })
     }
 
@@ -80,7 +82,7 @@ impl Passwords {
     }
 }
 
-fn hash_with(argon2: &Argon2<'_>, password: &[u8]) -> Result<PasswordHash, PasswordError> {
+fn hash_with(argon2: &Argon2id, password: &[u8]) -> Result<PasswordHash, PasswordError> {
     let hash = argon2.hash_password(password).map_err(|_| PasswordError::Failed)?;
     Ok(PasswordHash::new(hash.to_string()))
 }
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn a_hash_of_other_parameters_verifies_and_is_outdated() {
         let passwords = Passwords::new(2).unwrap();
-        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8_192, 1, 1, None).unwrap());
+        let weak = Argon2id::new(Params::new(8_192, 1, 1, None).unwrap());
         let hash = hash_with(&weak, b"correct horse").unwrap();
         assert_eq!(passwords.verify(&secret("correct horse"), Some(&hash)), Ok(true));
         assert!(passwords.is_outdated(&hash));

@@ -61,7 +61,8 @@ fn main() -> Result<()> {
     let world = World::new()?;
     let warm = world.open(Log::Off, Caches::On)?;
     let logging = world.open(Log::File, Caches::On)?;
-    let evaluating = world.open(Log::Off, Caches::WithoutDecisions)?;
+    let remembering = world.open(Log::Off, Caches::Remembered)?;
+    let evaluating = world.open(Log::Off, Caches::Evaluated)?;
     let cold = world.open(Log::Off, Caches::Off)?;
     let case = |name, ask, opened, is_warm| Case { name, ask, opened, is_warm };
     let cases = [
@@ -72,6 +73,7 @@ fn main() -> Result<()> {
         case("anonymous", world.anonymous()?, &warm, true),
         case("malformed path", world.malformed()?, &warm, true),
         case("allow, API key, logged", world.allowed()?, &logging, true),
+        case("allow, API key, remembered", world.allowed()?, &remembering, true),
         case("allow, API key, evaluated", world.allowed()?, &evaluating, false),
         case("allow, API key, cold", world.allowed()?, &cold, false),
         case("allow, session token, cold", world.allowed_by_session()?, &cold, false),

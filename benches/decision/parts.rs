@@ -77,7 +77,18 @@ fn looking_up(criterion: &mut Criterion, world: &World, opened: &Opened) -> Resu
     let asked = Asked::by_operator(world, opened)?;
     let question = asked.question();
     app.engine.decide(&generation, &question)?;
-    group.bench_function("decision", |bencher| bencher.iter(|| app.engine.cached(&generation, black_box(&question))));
+    group.bench_function("decision, worked out ahead", |bencher| {
+        bencher.iter(|| app.engine.cached(&generation, black_box(&question)))
+    });
+    let remembering = world.open(Log::Off, Caches::Remembered)?;
+    let asked = Asked::by_operator(world, &remembering)?;
+    let (question, engine) = (asked.question(), &remembering.app.engine);
+    let generation = engine.generation();
+    engine.decide(&generation, &question)?;
+    ensure!(engine.cached(&generation, &question).is_some(), "the decision was to be remembered");
+    group.bench_function("decision, remembered", |bencher| {
+        bencher.iter(|| engine.cached(&generation, black_box(&question)))
+    });
     group.finish();
     Ok(())
 }
@@ -85,7 +96,7 @@ fn looking_up(criterion: &mut Criterion, world: &World, opened: &Opened) -> Resu
 /// What is done when a decision or a credential is not remembered.
 fn evaluating(criterion: &mut Criterion, world: &World) -> Result<()> {
     let mut group = criterion.benchmark_group("evaluate");
-    let opened = world.open(Log::Off, Caches::WithoutDecisions)?;
+    let opened = world.open(Log::Off, Caches::Evaluated)?;
     let asked = Asked::by_operator(world, &opened)?;
     let (question, generation) = (asked.question(), opened.app.engine.generation());
     let engine = &opened.app.engine;

@@ -1,6 +1,7 @@
 //! What the benches ask, and of whom: an account system in a temporary folder, with an organization, an application, a
 //! device, its administrator and an operator.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -38,9 +39,15 @@ pub(crate) enum Caches {
     On,
     /// Everything comes from the store, which is in the page cache.
     Off,
-    /// Who asks and their roles are remembered, decisions are not.
-    WithoutDecisions,
+    /// All is remembered, but a policy reads the path, so that Cedar is asked each time.
+    Evaluated,
+    /// A policy reads the method, so that decisions are not worked out ahead, but remembered.
+    Remembered,
 }
+
+/// Folders with the shipped policies and one more.
+const EVALUATED: &str = "evaluated";
+const REMEMBERED: &str = "remembered";
 
 /// An account system.
 pub(crate) struct World {
@@ -70,6 +77,8 @@ pub(crate) struct Ask {
 impl World {
     pub(crate) fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
+        write_policies(&folder.path().join(EVALUATED), "context.path like \"*/never\"")?;
+        write_policies(&folder.path().join(REMEMBERED), "context.method == \"NEVER\"")?;
         let app = App::open(&config(folder.path(), Log::Off, Caches::On), Arc::new(SystemClock))?;
         let (accounts, console) = (&app.accounts, Actor::console());
         let user = |username: &str| {
@@ -209,6 +218,16 @@ impl Ask {
     }
 }
 
+/// The shipped policies, and one that forbids what `condition` says.
+fn write_policies(folder: &Path, condition: &str) -> Result<()> {
+    fs::create_dir(folder)?;
+    for file in ["accounts.cedar", "matrix.cedar", "scopes.cedar"] {
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(file), folder.join(file))?;
+    }
+    let policy = format!("@id(\"more\") forbid (principal, action, resource) when {{ {condition} }};");
+    Ok(fs::write(folder.join("more.cedar"), policy)?)
+}
+
 /// By the shipped policies.
 pub(crate) fn config(folder: &Path, log: Log, caches: Caches) -> Config {
     let mut config = Config::defaults();
@@ -223,7 +242,8 @@ pub(crate) fn config(folder: &Path, log: Log, caches: Caches) -> Config {
     match caches {
         Caches::On => {}
         Caches::Off => config.cache = Cache { credentials: 0, unknown_keys: 0, standings: 0, decisions: 0 },
-        Caches::WithoutDecisions => config.cache.decisions = 0,
+        Caches::Evaluated => config.policy.policies = folder.join(EVALUATED),
+        Caches::Remembered => config.policy.policies = folder.join(REMEMBERED),
     }
     config
 }

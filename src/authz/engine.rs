@@ -7,7 +7,7 @@ use cedar_policy::{Authorizer, Decision as CedarDecision, Entities, PolicyId, Re
 
 use super::actions::{Action, ContextUse};
 use super::entities;
-use super::facts::Facts;
+use super::facts::{Facts, FactsKey, FactsOf};
 use super::generation::{self, Generation, LoadError, Source};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
 use crate::cache::{Cache, Stamp, Versions};
@@ -96,7 +96,7 @@ pub struct Engine {
     current: ArcSwap<Generation>,
     reloading: Mutex<()>,
     last_reload_error: ArcSwapOption<LoadError>,
-    facts: Cache<(Option<UserId>, Resource), Arc<Facts>>,
+    facts: Cache<FactsKey, Arc<Facts>>,
     decisions: Cache<DecisionKey, Arc<Decision>>,
 }
 
@@ -199,15 +199,14 @@ impl Engine {
     }
 
     fn facts(&self, user: Option<UserId>, resource: &Resource) -> Result<(Arc<Facts>, Stamp), StoreError> {
-        let key = (user, resource.clone());
-        if let Some(known) = self.facts.get_stamped(&self.versions, &key) {
+        if let Some(known) = self.facts.get_stamped(&self.versions, &FactsOf(user, resource)) {
             return Ok(known);
         }
         let before = self.versions.moment();
         let store: &dyn Store = &*self.store;
         let facts = Arc::new(Facts::load(store, user, resource)?);
         let stamp = self.versions.stamp(before, facts.made_of(user, resource));
-        self.facts.insert(key, Arc::clone(&facts), stamp, None);
+        self.facts.insert((user, resource.clone()), Arc::clone(&facts), stamp, None);
         Ok((facts, stamp))
     }
 

@@ -8,7 +8,7 @@ use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use super::decision::Decision;
 use super::entities::{self, AttributeReads};
 use super::evaluate::{evaluate, failed};
-use super::facts::Facts;
+use super::facts::{Facts, FactsKey, FactsOf};
 use super::generation::{self, Generation, LoadError, Source};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
 use super::reads::ContextParts;
@@ -56,7 +56,7 @@ pub struct Engine {
     current: ArcSwap<Generation>,
     reloading: Mutex<()>,
     last_reload_error: ArcSwapOption<LoadError>,
-    facts: Cache<(Option<UserId>, Resource), Arc<Facts>>,
+    facts: Cache<FactsKey, Arc<Facts>>,
     decisions: Cache<DecisionKey, Arc<Decision>>,
 }
 
@@ -107,8 +107,8 @@ impl Engine {
     /// The decision, if it is known without asking the store or evaluating anything.
     pub fn cached(&self, generation: &Generation, question: &Question<'_>) -> Option<Arc<Decision>> {
         if generation.tables().covers(question) {
-            let key = (question.subject.user_id(), question.resource.clone());
-            let facts = self.facts.get_stamped(&self.versions, &key);
+            let facts = FactsOf(question.subject.user_id(), question.resource);
+            let facts = self.facts.get_stamped(&self.versions, &facts);
             let tabled = facts.as_ref().and_then(|(facts, _)| generation.tables().find(question, facts));
             if let Some(decision) = tabled {
                 return Some(Arc::clone(decision));
@@ -176,15 +176,14 @@ impl Engine {
     }
 
     fn facts(&self, user: Option<UserId>, resource: &Resource) -> Result<(Arc<Facts>, Stamp), StoreError> {
-        let key = (user, resource.clone());
-        if let Some(known) = self.facts.get_stamped(&self.versions, &key) {
+        if let Some(known) = self.facts.get_stamped(&self.versions, &FactsOf(user, resource)) {
             return Ok(known);
         }
         let before = self.versions.moment();
         let store: &dyn Store = &*self.store;
         let facts = Arc::new(Facts::load(store, user, resource)?);
         let stamp = self.versions.stamp(before, facts.made_of(user, resource));
-        self.facts.insert(key, Arc::clone(&facts), stamp, None);
+        self.facts.insert((user, resource.clone()), Arc::clone(&facts), stamp, None);
         Ok((facts, stamp))
     }
 

@@ -1,6 +1,7 @@
 //! What is known of a subject and a resource: everything that policies can read of either, and nothing more.
 
 use super::question::Resource;
+use crate::cache::Equivalent;
 use crate::model::{Change, Role, User, UserId};
 pub(super) use crate::store::{ApplicationStanding as ApplicationFacts, OrganizationStanding as OrganizationFacts};
 use crate::store::{Read, StoreError};
@@ -14,6 +15,19 @@ pub(super) enum Facts {
     Organization(Option<OrganizationFacts>),
     User(Option<User>),
     Nothing,
+}
+
+/// What facts are remembered under.
+pub(super) type FactsKey = (Option<UserId>, Resource);
+
+/// The same, borrowed, to look them up by.
+#[derive(Hash)]
+pub(super) struct FactsOf<'a>(pub(super) Option<UserId>, pub(super) &'a Resource);
+
+impl Equivalent<FactsKey> for FactsOf<'_> {
+    fn equivalent(&self, key: &FactsKey) -> bool {
+        (self.0, self.1) == (key.0, &key.1)
+    }
 }
 
 impl Facts {
@@ -87,6 +101,28 @@ mod tests {
                 is_administrator: false,
             },
             role: None,
+        }
+    }
+
+    #[test]
+    fn a_borrowed_key_is_the_key() {
+        use std::hash::BuildHasher;
+        let hash = std::hash::RandomState::new();
+        let user = UserId::generate(NOW);
+        let unregistered = |id: &str| Resource::Unregistered { entity_type: "Door".into(), id: id.into() };
+        let keys = [
+            (None, unregistered("a")),
+            (Some(user), unregistered("a")),
+            (Some(user), unregistered("b")),
+            (Some(user), Resource::User(user)),
+            (Some(user), Resource::Device(DeviceId::from_bytes(*user.as_bytes()))),
+        ];
+        for (at, (user, resource)) in keys.iter().enumerate() {
+            let borrowed = FactsOf(*user, resource);
+            let equal: Vec<_> = keys.iter().map(|key| borrowed.equivalent(key)).collect();
+            assert_eq!(equal.iter().position(|equal| *equal), Some(at));
+            assert_eq!(equal.iter().filter(|equal| **equal).count(), 1);
+            assert_eq!(hash.hash_one(&borrowed), hash.hash_one(&keys[at]));
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here may delay a decision, and nothing here may be given a secret.
 
+mod cells;
 pub mod decision_log;
 pub mod log;
 pub mod metrics;

@@ -95,8 +95,8 @@ impl Dialect {
         let target = text(asking.target, &names.target)?;
         Ok(Asked {
             method: method(text(asking.method, &names.method)?)?,
-            host: CanonicalHost::parse(text(asking.host, &names.host)?.as_bytes())?,
-            path: CanonicalPath::parse(target.as_bytes())?,
+            host: CanonicalHost::parse_text(text(asking.host, &names.host)?)?,
+            path: CanonicalPath::parse_text(target)?,
             client: client(only(asking.client, &names.client)?, names)?,
             secure: Some(secure(text(asking.proto, &names.proto)?)?),
             target,

@@ -142,16 +142,15 @@ fn credential(authorization: &HeaderValue) -> Result<Result<Token<'_>, Unusable>
     if !is_basic && !scheme.eq_ignore_ascii_case(b"bearer") {
         return Ok(Err(if value.is_empty() { Unusable::Empty } else { Unusable::Scheme }));
     }
+    let credential = match trim(rest) {
+        encoded if is_basic => basic_password(encoded),
+        sent => token(sent).map(|text| Token { carrier: Carrier::Bearer, text: Text::Sent(text) }),
+    };
     // Neither scheme has a comma: somebody joined two headers.
-    if rest.contains(&b',') {
+    if credential.is_err() && rest.contains(&b',') {
         return Err(Ambiguous::Authorization);
     }
-    let rest = trim(rest);
-    Ok(if is_basic {
-        basic_password(rest)
-    } else {
-        token(rest).map(|text| Token { carrier: Carrier::Bearer, text: Text::Sent(text) })
-    })
+    Ok(credential)
 }
 
 /// Takes the password out of `Basic` credentials. Any user name will do: the key says whose it is.

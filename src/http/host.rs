@@ -41,10 +41,15 @@ pub struct CanonicalHost<'a>(Cow<'a, str>);
 impl<'a> CanonicalHost<'a> {
     /// Reads `uri-host [":" port]`, the value of `Host` (RFC 9110, section 7.2).
     pub fn parse(host: &'a [u8]) -> Result<Self, HostError> {
-        if is_plain(host) {
-            return std::str::from_utf8(host).map(|host| Self(Cow::Borrowed(host))).map_err(|_| HostError::Character);
+        match std::str::from_utf8(host) {
+            Ok(host) => Self::parse_text(host),
+            Err(_) => Self::parse_closely(host),
         }
-        Self::parse_closely(host)
+    }
+
+    /// [`CanonicalHost::parse`] of what is known to be text.
+    pub fn parse_text(host: &'a str) -> Result<Self, HostError> {
+        if is_plain(host.as_bytes()) { Ok(Self(Cow::Borrowed(host))) } else { Self::parse_closely(host.as_bytes()) }
     }
 
     /// Reads it by all rules.

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::decompose_compatible;
 
@@ -62,23 +62,28 @@ pub struct CanonicalPath<'a>(Cow<'a, str>);
 impl<'a> CanonicalPath<'a> {
     /// Reads the path of a request target in origin form (`/path?query`). The query takes no part in it.
     pub fn parse(target: &'a [u8]) -> Result<Self, PathError> {
+        match plain_len(target).and_then(|len| std::str::from_utf8(target.get(..len)?).ok()) {
+            Some(path) => Ok(Self(Cow::Borrowed(path))),
+            None => Self::parse_closely(target),
+        }
+    }
+
+    /// [`CanonicalPath::parse`] of what is known to be text.
+    pub fn parse_text(target: &'a str) -> Result<Self, PathError> {
+        match plain_len(target.as_bytes()).and_then(|len| target.get(..len)) {
+            Some(path) => Ok(Self(Cow::Borrowed(path))),
+            None => Self::parse_closely(target.as_bytes()),
+        }
+    }
+
+    /// Reads it by all rules.
+    fn parse_closely(target: &'a [u8]) -> Result<Self, PathError> {
         if target.len() > MAX_TARGET_LEN {
             return Err(PathError::TooLong);
         }
         if target.first() != Some(&b'/') {
             return Err(PathError::NotOriginForm);
         }
-        let end = memchr(b'?', target).unwrap_or(target.len());
-        let (path, query) = target.split_at_checked(end).unwrap_or((target, b""));
-        if is_plain(path) && !query.iter().fold(false, |any, &byte| any | is_raw(byte)) {
-            // All bytes are ASCII, so this cannot fail; and if it did, the request would be refused.
-            return std::str::from_utf8(path).map(|path| Self(Cow::Borrowed(path))).map_err(|_| PathError::NotUtf8);
-        }
-        Self::parse_closely(target)
-    }
-
-    /// Reads a target that begins with a slash, by all rules.
-    fn parse_closely(target: &'a [u8]) -> Result<Self, PathError> {
         let mut encoded = false;
         let mut end = target.len();
         for (at, &byte) in target.iter().enumerate() {
@@ -117,15 +122,19 @@ impl<'a> CanonicalPath<'a> {
     }
 }
 
-/// Whether one glance is enough to see that this is in canonical form as it stands: nothing is encoded, no character is
-/// out of place, and no segment is empty or begins with a dot.
-fn is_plain(path: &[u8]) -> bool {
-    let is_odd = |byte: u8| is_raw(byte) | (byte == b'%') | (byte == b';') | (byte == b'?') | (byte == b'\\');
+/// The length of the path, if one glance is enough to see that it is in canonical form as it stands: nothing is encoded,
+/// no character is out of place, and no segment is empty or begins with a dot.
+fn plain_len(target: &[u8]) -> Option<usize> {
+    let len = memchr(b'?', target).unwrap_or(target.len());
+    let (path, query) = target.split_at_checked(len)?;
+    let is_odd = |byte: u8| is_raw(byte) | (byte == b'%') | (byte == b';') | (byte == b'\\');
     // Without an early end, so that many bytes are looked at together.
     let pairs = path.iter().zip(path.get(1..).unwrap_or_default());
     let any_odd = pairs
         .fold(false, |any, (&byte, &next)| any | is_odd(byte) | ((byte == b'/') & ((next == b'/') | (next == b'.'))));
-    !any_odd && path.last().is_some_and(|&last| !is_odd(last))
+    let ends_well = path.last().is_some_and(|&last| !is_odd(last));
+    let is_plain = !any_odd && ends_well && path.starts_with(b"/") && target.len() <= MAX_TARGET_LEN;
+    (is_plain && !query.iter().fold(false, |any, &byte| any | is_raw(byte))).then_some(len)
 }
 
 /// Whether this must be percent-encoded wherever it stands in a request target.
@@ -135,32 +144,27 @@ const fn is_raw(byte: u8) -> bool {
 
 fn decode(raw: &str) -> Result<String, PathError> {
     let mut decoded = Vec::with_capacity(raw.len());
-    let mut bytes = raw.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let (high, low) = (bytes.next().and_then(hex), bytes.next().and_then(hex));
-        let (Some(high), Some(low)) = (high, low) else { return Err(PathError::BrokenEncoding) };
+    let mut rest = raw.as_bytes();
+    while let Some((plain, code)) = memchr(b'%', rest).and_then(|at| rest.split_at_checked(at)) {
+        let [_, high, low, after @ ..] = code else { return Err(PathError::BrokenEncoding) };
+        let (Some(high), Some(low)) = (hex(*high), hex(*low)) else { return Err(PathError::BrokenEncoding) };
         let byte = high << 4 | low;
         if matches!(byte, 0x00..=0x1f | 0x7f | b'/' | b'\\' | b'?' | b'#' | b';') {
             return Err(PathError::EncodedDelimiter);
         }
+        decoded.extend_from_slice(plain);
         decoded.push(byte);
+        rest = after;
     }
+    decoded.extend_from_slice(rest);
     let decoded = String::from_utf8(decoded).map_err(|_| PathError::NotUtf8)?;
-    if decoded.chars().any(is_control) {
+    // Those of ASCII are refused already.
+    if !decoded.is_ascii() && decoded.chars().any(is_control) {
         return Err(PathError::EncodedDelimiter);
     }
-    let mut rest = decoded.as_bytes();
-    while let [first, tail @ ..] = rest {
-        if *first == b'%' && begins_with_code(tail) {
-            return Err(PathError::DoubleEncoding);
-        }
-        rest = tail;
-    }
-    Ok(decoded)
+    let bytes = decoded.as_bytes();
+    let mut codes = memchr_iter(b'%', bytes).filter_map(|at| bytes.get(at + 1..));
+    if codes.any(begins_with_code) { Err(PathError::DoubleEncoding) } else { Ok(decoded) }
 }
 
 /// Control characters; those which end a line (U+2028, U+2029); and those which change the direction of writing, by
@@ -296,7 +300,35 @@ mod tests {
         }
     }
 
+    /// What [`decode`] does, one byte after the other.
+    fn decode_bytewise(raw: &str) -> Result<String, PathError> {
+        let mut decoded = Vec::new();
+        let mut bytes = raw.bytes();
+        while let Some(mut byte) = bytes.next() {
+            if byte == b'%' {
+                let (high, low) = (bytes.next().and_then(hex), bytes.next().and_then(hex));
+                byte = high.zip(low).map(|(high, low)| high << 4 | low).ok_or(PathError::BrokenEncoding)?;
+                if byte < 0x20 || b"\x7f/\\?#;".contains(&byte) {
+                    return Err(PathError::EncodedDelimiter);
+                }
+            }
+            decoded.push(byte);
+        }
+        let decoded = String::from_utf8(decoded).map_err(|_| PathError::NotUtf8)?;
+        if decoded.chars().any(is_control) {
+            return Err(PathError::EncodedDelimiter);
+        }
+        let is_double = (0..decoded.len())
+            .any(|at| matches!(&decoded.as_bytes()[at..], [b'%', code @ ..] if begins_with_code(code)));
+        if is_double { Err(PathError::DoubleEncoding) } else { Ok(decoded) }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_decoded_by_runs_is_decoded_byte_by_byte(raw in "/([a-z%]|%[0-9a-f]{2}|%25|%c2%8[0-9]|%e2%80%a[0-9]|%u0041){0,12}") {
+            prop_assert_eq!(decode(&raw), decode_bytewise(&raw));
+        }
+
         #[test]
         fn a_canonical_path_is_never_ambiguous(target in "/[a-zA-Z0-9./%;?\\\\#\u{0}-\u{1f}é-]{0,40}") {
             if let Ok(path) = CanonicalPath::parse(target.as_bytes()) {
@@ -313,8 +345,12 @@ mod tests {
             target in "/([a./%;?\\\\#\u{0} é]|%2[ef]|%25|/\\.\\.?|[a-z]{20}){0,12}",
             odd in proptest::collection::vec(any::<u8>(), 0..40),
         ) {
-            for target in [target.as_bytes(), &[b"/", odd.as_slice()].concat()] {
-                prop_assert_eq!(CanonicalPath::parse(target), CanonicalPath::parse_closely(target));
+            for target in [target.as_bytes(), &odd, &[b"/", odd.as_slice()].concat()] {
+                let closely = CanonicalPath::parse_closely(target);
+                prop_assert_eq!(&CanonicalPath::parse(target), &closely);
+                if let Ok(text) = std::str::from_utf8(target) {
+                    prop_assert_eq!(&CanonicalPath::parse_text(text), &closely);
+                }
             }
         }
 

@@ -123,7 +123,9 @@ id!(
 /// Random bits behind the time in milliseconds, RFC 9562 section 5.7.
 fn uuid_v7(now: Timestamp) -> Uuid {
     let millis = u64::try_from(now.as_micros() / 1_000).unwrap_or(0);
-    Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid()
+    // As one number: an array would be drawn byte by byte, of four random bytes each.
+    let [random @ .., _, _, _, _, _, _] = rand::random::<u128>().to_ne_bytes();
+    Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
 /// Only one spelling of each identifier is accepted, so that comparing texts is comparing identifiers.

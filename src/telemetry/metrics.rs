@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Outcome;
+use super::cells::BusyCounter;
 
 /// The caches whose look-ups are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +45,13 @@ impl CacheName {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    decisions: [Counter; 5],
+    decisions: [BusyCounter; 5],
     decision_errors: Counter,
     decision_log_dropped: Counter,
     policy_generation: Gauge<u64, AtomicU64>,
     policy_reload_failures: Counter,
-    cache_hits: [Counter; 4],
-    cache_misses: [Counter; 4],
+    cache_hits: [BusyCounter; 4],
+    cache_misses: [BusyCounter; 4],
 }
 
 impl Metrics {
@@ -60,9 +61,9 @@ impl Metrics {
     /// Metrics that start at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("gatepost");
-        let decisions = Family::<[(&str, &str); 1], Counter>::default();
+        let decisions = Family::<[(&str, &str); 1], BusyCounter>::default();
         registry.register("decisions", "Decisions, by how they ended", decisions.clone());
-        let lookups = Family::<[(&str, &str); 2], Counter>::default();
+        let lookups = Family::<[(&str, &str); 2], BusyCounter>::default();
         registry.register("cache_lookups", "Look-ups in caches, by whether they found something", lookups.clone());
         let policy_generation = Gauge::<u64, AtomicU64>::default();
         registry.register("policy_generation", "Generation of the policies in force", policy_generation.clone());

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::writer::BATCH_BYTES;
+
 /// A bounded queue of lines.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -47,8 +49,10 @@ impl Queue {
         if !waiting.is_open || waiting.lines.len().saturating_add(line.len()) > self.capacity {
             return false;
         }
+        let had_enough = waiting.lines.len() >= BATCH_BYTES;
         waiting.lines.extend_from_slice(line);
-        let wake = mem::take(&mut waiting.writer_sleeps);
+        let has_enough = waiting.lines.len() >= BATCH_BYTES;
+        let wake = mem::take(&mut waiting.writer_sleeps) || (has_enough && !had_enough);
         drop(waiting);
         if wake {
             self.begun.notify_one();
@@ -70,10 +74,10 @@ impl Queue {
         !written.is_empty()
     }
 
-    /// Waits for more lines to come, unless none can.
+    /// Waits for more lines to come, unless none can or there are enough.
     pub(super) fn gather(&self, time: Duration) {
-        let waiting = self.lock();
-        drop(self.begun.wait_timeout_while(waiting, time, |waiting| waiting.is_open));
+        let is_too_little = |waiting: &mut Waiting| waiting.is_open && waiting.lines.len() < BATCH_BYTES;
+        drop(self.begun.wait_timeout_while(self.lock(), time, is_too_little));
     }
 
     /// Takes no more lines.

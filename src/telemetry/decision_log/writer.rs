@@ -8,11 +8,11 @@ use prometheus_client::metrics::counter::Counter;
 
 use super::queue::Queue;
 
-/// How long lines gather before they are written together.
-const GATHERING: Duration = Duration::from_millis(5);
+/// How long lines gather before they are written together, unless there are enough for one write.
+const GATHERING: Duration = Duration::from_millis(10);
 
-/// As many bytes are written at once, at most; one line at least.
-const BATCH_BYTES: usize = 64 * 1_024;
+/// As many bytes are written at once, at most; one line at least. Fewer take file systems more time for each.
+pub(super) const BATCH_BYTES: usize = 256 * 1_024;
 
 /// As much memory is kept for what comes next.
 const KEPT_BYTES: usize = 512 * 1_024;

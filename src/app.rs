@@ -44,6 +44,9 @@ pub enum AppError {
     /// The decision log.
     #[error(transparent)]
     DecisionLog(#[from] DecisionLogError),
+    /// The threads that read the store.
+    #[error("cannot start the threads that read the store")]
+    Readers(#[source] std::io::Error),
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -77,7 +80,11 @@ pub struct App {
 impl App {
     /// Opens the store, the key file and the policies, and makes the first signing key if there is none. Blocks.
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.path)?);
+        Self::with_store(config, clock, Arc::new(SqliteStore::open(&config.store.path)?))
+    }
+
+    /// The same with a store that is open.
+    pub fn with_store(config: &Config, clock: Arc<dyn Clock>, store: Arc<dyn Store>) -> Result<Self, AppError> {
         let vault = Arc::new(match &config.store.key {
             Some(key) => Vault::from_key(key.expose()),
             None => Vault::open(&config.store.key_file)?,

@@ -9,11 +9,13 @@ pub mod dialect;
 mod framing;
 mod lines;
 pub mod presented;
+mod readers;
 mod respond;
 mod service;
 
 pub use answer::{Answer, Invalid};
 pub use check::{Gate, NeedsStore};
 pub use lines::Lines;
+pub use readers::Readers;
 pub use respond::{LogIn, Respond, Response};
 pub use service::{DecisionService, Probes};

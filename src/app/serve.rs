@@ -1,6 +1,7 @@
 //! Serving: both listeners, and what goes on beside them.
 
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use hyper::Request;
@@ -16,7 +17,7 @@ use super::{App, AppError};
 use crate::accounts::Actor;
 use crate::api;
 use crate::config::{Config, Decision};
-use crate::gate::{DecisionService, Probes};
+use crate::gate::{DecisionService, Probes, Readers};
 use crate::http::listener::{Listener, Peer};
 use crate::http::serve::{ServeOptions, serve};
 use crate::model::ListenAddress;
@@ -27,12 +28,15 @@ const CATCH_UP_EVERY: Duration = Duration::from_millis(100);
 const ROTATE_EVERY: Duration = Duration::from_secs(3_600);
 /// How often mail that is due is sent, and the uses of keys are written down.
 const KEEP_HOUSE_EVERY: Duration = Duration::from_secs(1);
+/// How long the store may take to answer what is asked when the program ends.
+const STORE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the decision log may take to write what is left when the program ends.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
 /// An application with its listeners open: from now on connections queue, and are served by [`Bound::serve`].
 pub struct Bound {
     app: Arc<App>,
+    readers: Arc<Readers>,
     decision: Listener,
     portal: Listener,
     settings: Decision,
@@ -40,12 +44,17 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Opens both listeners.
+    /// Opens both listeners, and starts the threads that read the store for decisions.
     pub async fn bind(app: Arc<App>, config: &Config) -> Result<Self, AppError> {
         let decision = Listener::bind(&config.decision.listen).await?;
         let portal = Listener::bind(&config.portal.listen).await?;
         let (settings, trusted_proxies) = (config.decision.clone(), config.portal.trusted_proxies.as_slice().into());
-        Ok(Self { app, decision, portal, settings, trusted_proxies })
+        let gate = Arc::clone(&app.gate);
+        // Never one alone: one that waits for its disk leaves another to go on.
+        let threads = available_parallelism().map_or(2, |cores| cores.get().max(2));
+        let readers = Readers::start(threads, move |dialect, headers| gate.answer(dialect, headers));
+        let readers = Arc::new(readers.map_err(AppError::Readers)?);
+        Ok(Self { app, readers, decision, portal, settings, trusted_proxies })
     }
 
     /// Where proxies ask: with the port that the system chose, if it was left to it.
@@ -60,16 +69,17 @@ impl Bound {
 
     /// Serves until `shutdown` is ready, then drains: finishes what is in flight, and writes out the decision log.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, decision, portal, settings, trusted_proxies } = self;
+        let Self { app, readers, decision, portal, settings, trusted_proxies } = self;
         let (stop, stopped) = watch::channel(());
         let probes: Arc<dyn Probes> = Arc::new(AppProbes(Arc::clone(&app)));
-        let gate = Arc::clone(&app.gate);
+        let (gate, asked) = (Arc::clone(&app.gate), Arc::clone(&readers));
         let decision_service = move |peer: Peer| {
             let trusted = match peer {
                 Peer::Tcp(address) => settings.trusts(address.ip()),
                 Peer::Unix => true,
             };
-            DecisionService::new(Arc::clone(&gate), Arc::clone(&probes), settings.deadline, trusted)
+            let (gate, readers, probes) = (Arc::clone(&gate), Arc::clone(&asked), Arc::clone(&probes));
+            DecisionService::new(gate, readers, probes, settings.deadline, trusted)
         };
         let router = api::router(api::ApiState {
             accounts: Arc::clone(&app.accounts),
@@ -100,7 +110,13 @@ impl Bound {
             people,
         );
         background.abort();
-        let flushed = tokio::task::spawn_blocking(move || app.gate.flush_log(LOG_PATIENCE)).await;
+        let flush = move || {
+            if !readers.stop(STORE_PATIENCE) {
+                tracing::warn!("the store has not answered what was asked");
+            }
+            app.gate.flush_log(LOG_PATIENCE)
+        };
+        let flushed = tokio::task::spawn_blocking(flush).await;
         if !matches!(flushed, Ok(true)) {
             tracing::warn!("the end of the decision log was not written");
         }

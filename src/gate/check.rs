@@ -105,6 +105,12 @@ impl Gate {
         self.without_question(dialect, Answer::Unavailable { cause: cause.to_owned() })
     }
 
+    /// The response when too many wait for an answer already.
+    pub(super) fn overloaded(&self, dialect: Dialect) -> Response {
+        self.metrics.shed();
+        self.unavailable(dialect, "too many decisions wait for the store")
+    }
+
     /// The response to a question that did not come in the way that a proxy asks.
     pub(super) fn malformed(&self, dialect: Dialect, cause: impl Display) -> Response {
         self.without_question(dialect, Answer::Malformed { cause: cause.to_string() })

@@ -18,6 +18,7 @@ use super::check::{Gate, NeedsStore};
 use super::dialect::Dialect;
 use super::framing;
 use super::lines::Lines;
+use super::readers::Readers;
 use super::respond::Response;
 
 /// Whether peers and process are as they must be: given by the composition root.
@@ -34,6 +35,7 @@ type Question = Request<Incoming>;
 #[derive(Clone)]
 pub struct DecisionService {
     gate: Arc<Gate>,
+    readers: Arc<Readers>,
     probes: Arc<dyn Probes>,
     deadline: Duration,
     trusted: bool,
@@ -41,8 +43,14 @@ pub struct DecisionService {
 
 impl DecisionService {
     /// For a connection whose peer is `trusted`, or is not. Answers within `deadline`.
-    pub fn new(gate: Arc<Gate>, probes: Arc<dyn Probes>, deadline: Duration, trusted: bool) -> Self {
-        Self { gate, probes, deadline, trusted }
+    pub fn new(
+        gate: Arc<Gate>,
+        readers: Arc<Readers>,
+        probes: Arc<dyn Probes>,
+        deadline: Duration,
+        trusted: bool,
+    ) -> Self {
+        Self { gate, readers, probes, deadline, trusted }
     }
 
     /// The response, if nothing need be waited for; otherwise the question's headers.
@@ -60,9 +68,8 @@ impl DecisionService {
     }
 
     async fn check_later(self, dialect: Dialect, headers: HeaderMap) -> Response {
-        let gate = Arc::clone(&self.gate);
-        let asking = tokio::task::spawn_blocking(move || gate.answer(dialect, &headers));
-        match tokio::time::timeout(self.deadline, asking).await {
+        let Ok(answer) = self.readers.ask(dialect, headers) else { return self.gate.overloaded(dialect) };
+        match tokio::time::timeout(self.deadline, answer).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => self.gate.unavailable(dialect, "the decision failed unexpectedly"),
             Err(_) => self.gate.unavailable(dialect, "the decision took too long"),

@@ -48,6 +48,7 @@ pub struct Metrics {
     decisions: [BusyCounter; 5],
     decision_errors: Counter,
     decision_log_dropped: Counter,
+    decisions_shed: Counter,
     policy_generation: Gauge<u64, AtomicU64>,
     policy_reload_failures: Counter,
     cache_hits: [BusyCounter; 4],
@@ -79,6 +80,7 @@ impl Metrics {
             decisions: Outcome::ALL.map(|outcome| decisions.get_or_create_owned(&[("outcome", outcome.as_str())])),
             decision_errors: counter("decision_errors", "Decisions in which the evaluation of a policy failed"),
             decision_log_dropped: counter("decision_log_dropped", "Decisions that are missing from the decision log"),
+            decisions_shed: counter("decisions_shed", "Decisions refused because too many were waiting for the store"),
             policy_generation,
             policy_reload_failures: counter(
                 "policy_reload_failures",
@@ -100,6 +102,11 @@ impl Metrics {
     /// Counts a decision in which the evaluation of a policy failed.
     pub fn evaluation_failed(&self) {
         self.decision_errors.inc();
+    }
+
+    /// Counts a decision that was refused because too many were waiting for the store.
+    pub fn shed(&self) {
+        self.decisions_shed.inc();
     }
 
     /// Counts a look-up in a cache.

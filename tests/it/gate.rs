@@ -6,3 +6,4 @@ mod credentials;
 pub mod matrix;
 mod peers;
 mod policies;
+mod readers;

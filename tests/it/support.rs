@@ -11,6 +11,7 @@ pub mod smtpd;
 pub mod traefik;
 pub mod until;
 pub mod upstream;
+pub mod watched;
 pub mod world;
 
 pub use http::{Address, Connection, Reply, send};
@@ -19,4 +20,5 @@ pub use relay::Relay;
 pub use smtpd::MailServer;
 pub use until::until;
 pub use upstream::{Received, Upstream};
+pub use watched::Watched;
 pub use world::{Person, World};

@@ -22,7 +22,7 @@ const ELSEWHERE: Duration = Duration::from_secs(1);
 const ON_THE_WAY: [u16; 3] = [200, 401, 403];
 
 /// What nginx asks.
-fn question(method: &str, target: &str, credential: &str) -> Vec<u8> {
+pub fn question(method: &str, target: &str, credential: &str) -> Vec<u8> {
     let bearer = format!("Bearer {credential}");
     let headers = [
         ("X-Original-Method", method),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use gatepost::clock::{Clock, SystemClock};
 use gatepost::config::{Config, FlagValue, LoadOptions};
 use gatepost::model::{ApplicationId, ApplicationType, DeviceId, ListenAddress, OrganizationId, Plan, Role, UserId};
 use gatepost::secret::Secret;
+use gatepost::store::Store;
+use gatepost::store::sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -71,9 +73,20 @@ impl World {
     }
 
     fn start_seeded(clock: Arc<dyn Clock>, settings: &[(&'static str, &str)], passwords: bool) -> Self {
+        Self::with_store(clock, settings, passwords, |path| Arc::new(SqliteStore::open(path).unwrap())).0
+    }
+
+    /// On a store that `open` opens; gives it as well.
+    pub fn with_store<S: Store>(
+        clock: Arc<dyn Clock>,
+        settings: &[(&'static str, &str)],
+        passwords: bool,
+        open: impl FnOnce(&Path) -> Arc<S>,
+    ) -> (Self, Arc<S>) {
         let folder = tempfile::tempdir().unwrap();
         let config = Self::config(folder.path().to_owned(), settings);
-        let app = Arc::new(App::open(&config, clock).unwrap());
+        let store = open(&config.store.path);
+        let app = Arc::new(App::with_store(&config, clock, Arc::clone(&store) as Arc<dyn Store>).unwrap());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let bound = runtime.block_on(Bound::bind(Arc::clone(&app), &config)).unwrap();
         let decision = match bound.decision_address() {
@@ -101,7 +114,7 @@ impl World {
             server: Some(server),
         };
         world.seed(passwords);
-        world
+        (world, store)
     }
 
     /// The configuration of a Gatepost that keeps everything in `folder`.

@@ -5,7 +5,7 @@
 //! for, and deny without an error.
 //!
 //! All of it is built as Cedar's core holds it, each entity with all that it is in: nothing is parsed, and nothing is
-//! left to be worked out. That it fits the schema is checked when the schema is loaded, by [`samples`].
+//! left to be worked out. That it fits the schema is checked when the schema is loaded, by [`samples()`].
 
 mod context;
 mod reads;

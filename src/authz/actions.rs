@@ -1,11 +1,9 @@
-//! The schema's actions, numbered, with what each decision on them needs and can depend on.
+//! The schema's actions, numbered, with the entities that decisions on them need.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cedar_policy::{ActionConstraint, Entity, EntityUid, PolicySet, Schema};
-
-use super::reads::Reads;
+use cedar_policy::{Entity, EntityUid, Schema};
 
 /// An action of the schema.
 #[derive(Debug, Clone)]
@@ -13,7 +11,6 @@ pub struct Action {
     uid: EntityUid,
     name: Arc<str>,
     entities: Vec<Entity>,
-    reads: Reads,
 }
 
 impl Action {
@@ -30,11 +27,6 @@ impl Action {
     /// The entities that a slice needs of it: the action and all groups that it is in.
     pub fn entities(&self) -> &[Entity] {
         &self.entities
-    }
-
-    /// What a decision on it can depend on besides the attributes and the ancestors of entities.
-    pub fn reads(&self) -> Reads {
-        self.reads
     }
 }
 
@@ -58,26 +50,22 @@ pub struct Actions {
 }
 
 impl Actions {
-    /// The actions of `schema`, for decisions by `policies`.
-    pub fn new(schema: &Schema, policies: &PolicySet) -> Result<Self, ActionsError> {
+    /// The actions of `schema`.
+    pub fn new(schema: &Schema) -> Result<Self, ActionsError> {
         let hierarchy = schema.action_entities().map_err(Box::new)?;
         let mut named: Vec<(Arc<str>, &EntityUid)> = schema.actions().map(|uid| (name_of(uid), uid)).collect();
         named.sort();
         if u16::try_from(named.len()).is_err() {
             return Err(ActionsError::TooMany(named.len()));
         }
-        let mut all: Vec<Action> = named
+        let all: Vec<Action> = named
             .into_iter()
             .map(|(name, uid)| {
                 let groups = hierarchy.ancestors(uid).into_iter().flatten();
                 let entities = std::iter::once(uid).chain(groups).filter_map(|uid| hierarchy.get(uid).cloned());
-                Action { uid: uid.clone(), name, entities: entities.collect(), reads: Reads::default() }
+                Action { uid: uid.clone(), name, entities: entities.collect() }
             })
             .collect();
-        let reads = ReadsByAction::of(policies);
-        for action in &mut all {
-            action.reads = reads.on(action);
-        }
         let by_name = all.iter().zip(0..).map(|(action, index)| (Arc::clone(&action.name), index)).collect();
         Ok(Self { all, by_name })
     }
@@ -101,41 +89,4 @@ impl Actions {
 
 fn name_of(uid: &EntityUid) -> Arc<str> {
     if uid.type_name().to_string() == "Action" { uid.id().unescaped().into() } else { uid.to_string().into() }
-}
-
-/// What policies can read, by the action constraint that they have.
-#[derive(Default)]
-struct ReadsByAction {
-    on_any: Reads,
-    on: HashMap<EntityUid, Reads>,
-    within: HashMap<EntityUid, Reads>,
-}
-
-impl ReadsByAction {
-    fn of(policies: &PolicySet) -> Self {
-        let mut by_action = Self::default();
-        let widen = |reads: &mut HashMap<EntityUid, Reads>, uid, by: Reads| {
-            let known = reads.entry(uid).or_default();
-            *known = known.with(by);
-        };
-        for policy in policies.policies() {
-            let by = Reads::of(policy.as_ref());
-            match policy.action_constraint() {
-                ActionConstraint::Any => by_action.on_any = by_action.on_any.with(by),
-                ActionConstraint::Eq(uid) => widen(&mut by_action.on, uid, by),
-                ActionConstraint::In(groups) => {
-                    groups.into_iter().for_each(|uid| widen(&mut by_action.within, uid, by));
-                }
-            }
-        }
-        by_action
-    }
-
-    /// What any policy can read whose constraint could match `action`.
-    fn on(&self, action: &Action) -> Reads {
-        let eq = self.on.get(&action.uid);
-        // INVARIANT: an action is in itself and in each of its groups, and `entities` has all of these.
-        let within = action.entities.iter().filter_map(|entity| self.within.get(&entity.uid()));
-        eq.into_iter().chain(within).copied().fold(self.on_any, Reads::with)
-    }
 }

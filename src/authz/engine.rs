@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
 use super::decision::Decision;
-use super::entities::{self, AttributeReads};
+use super::entities;
 use super::evaluate::{evaluate, failed};
 use super::facts::{Facts, FactsKey, FactsOf};
 use super::generation::{self, Generation, LoadError, Source};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
-use super::reads::ContextParts;
+use super::reads::{ContextParts, Reads};
 use crate::cache::{Cache, Stamp, Versions};
 use crate::model::UserId;
 use crate::store::{Read, Store, StoreError};
@@ -168,10 +168,9 @@ impl Engine {
     ) -> Result<serde_json::Value, StoreError> {
         let facts = Facts::load(store, subject.user_id(), resource)?;
         let generation = self.generation();
-        let json =
-            entities::slice(subject, resource, &facts, generation.prepared().types(), AttributeReads::EVERYTHING)
-                .map(|slice| slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())
-                .unwrap_or_default();
+        let json = entities::slice(subject, resource, &facts, generation.prepared().types(), Reads::EVERYTHING)
+            .map(|slice| slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())
+            .unwrap_or_default();
         Ok(serde_json::Value::Array(json))
     }
 
@@ -194,7 +193,7 @@ impl Engine {
     // from the credential's digest, or there is no key.
     fn key(&self, generation: &Generation, question: &Question<'_>) -> Option<DecisionKey> {
         let Question { subject, action, resource, circumstances, .. } = question;
-        let mut read = generation.action(*action)?.reads().context;
+        let mut read = generation.prepared().action(*action)?.reads.context;
         if !circumstances.tells_member() {
             // What is not there is the same for all.
             read = read.without(ContextParts::MEMBER);

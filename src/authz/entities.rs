@@ -8,7 +8,6 @@
 //! left to be worked out. That it fits the schema is checked when the schema is loaded, by [`samples()`].
 
 mod context;
-mod reads;
 mod samples;
 mod uids;
 
@@ -20,13 +19,12 @@ use cedar_policy_core::parser::err::ParseErrors;
 use smol_str::SmolStr;
 
 pub(super) use self::context::context;
-use self::reads::Attribute;
-pub(super) use self::reads::AttributeReads;
 pub(super) use self::samples::{ContextSamples, context_samples, samples};
 pub(super) use self::uids::Types;
 use self::uids::{OwnTypes, nobody, own_types, team};
 use super::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use super::question::{Resource, Subject};
+use super::reads::{Attribute, Reads};
 use crate::model::{Role, User};
 
 /// The slice could not be built; the decision is then a deny.
@@ -58,7 +56,7 @@ pub(super) fn slice(
     resource: &Resource,
     facts: &Facts,
     types: &Types,
-    reads: AttributeReads,
+    reads: Reads,
 ) -> Result<Slice> {
     let own = own_types()?;
     let builder = Builder { own: &own, reads };
@@ -76,7 +74,7 @@ pub(super) fn slice(
             let organization = uids::organization(&own, known.organization.organization.id);
             let application = uids::application(&own, known.application.id);
             entities.push(builder.device((*resource_uid).clone(), known, &application, &organization));
-            if reads.reaches(Attribute::Application) {
+            if reads.reach(Attribute::Application) {
                 entities.push(builder.application(application, known, &organization));
                 entities.extend(builder.organization_of_application(organization, &known.organization));
             }
@@ -110,7 +108,7 @@ pub(super) fn slice(
 
 struct Builder<'a> {
     own: &'a OwnTypes,
-    reads: AttributeReads,
+    reads: Reads,
 }
 
 impl Builder<'_> {
@@ -147,7 +145,7 @@ impl Builder<'_> {
     }
 
     fn organization_of_application(&self, uid: EntityUID, facts: &OrganizationFacts) -> Option<Entity> {
-        self.reads.reaches(Attribute::Organization).then(|| self.organization(uid, facts))
+        self.reads.reach(Attribute::Organization).then(|| self.organization(uid, facts))
     }
 
     fn organization(&self, uid: EntityUID, facts: &OrganizationFacts) -> Entity {
@@ -196,7 +194,10 @@ impl Builder<'_> {
     }
 
     fn attribute(&self, attribute: Attribute, value: impl FnOnce() -> Value) -> Option<Pair> {
-        self.reads.includes(attribute).then(|| (SmolStr::new_static(attribute.name()), PartialValue::Value(value())))
+        self.reads
+            .attributes
+            .include(attribute)
+            .then(|| (SmolStr::new_static(attribute.name()), PartialValue::Value(value())))
     }
 
     /// An entity that is in no other.

@@ -48,13 +48,13 @@ fn ask(
     facts: &Facts,
     circumstances: &Circumstances<'_>,
 ) -> Result<Authorization, String> {
-    let slice = entities::slice(subject, resource, facts, generation.prepared().types(), action.attributes);
+    let slice = entities::slice(subject, resource, facts, generation.prepared().types(), action.reads);
     let slice = slice.map_err(|error| error.to_string())?;
     let fits = action.fits(&slice.principal, &slice.resource, circumstances);
     // Of a context that is looked at by the schema, too, nothing may be missing but the address, which takes longer to
     // build than all else.
-    let needed = if fits { action.context } else { ContextParts::EVERYTHING };
-    let client = circumstances.client.filter(|_| action.context.intersects(ContextParts::CLIENT));
+    let needed = if fits { action.reads.context } else { ContextParts::EVERYTHING };
+    let client = circumstances.client.filter(|_| action.reads.context.intersects(ContextParts::CLIENT));
     let circumstances = Circumstances { client, ..*circumstances };
     let context = entities::context(subject, &circumstances, needed).map_err(|error| error.to_string())?;
     let extensions = Extensions::all_available();

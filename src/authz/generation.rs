@@ -99,7 +99,7 @@ fn load_files(
     else {
         return Err(LoadError { problems });
     };
-    let actions = match Actions::new(&schema, &policies) {
+    let actions = match Actions::new(&schema) {
         Ok(actions) => actions,
         Err(error) => {
             problems.push(Problem::with(&schema_files.folder, error));

@@ -9,10 +9,10 @@ use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::{ValidatorEntityTypeKind, ValidatorSchema};
 
 use super::actions::Action;
-use super::entities::{self, AttributeReads, ContextSamples, Types};
+use super::entities::{self, ContextSamples, Types};
 use super::index::{ActionKeys, PolicyIndex};
 use super::question::Circumstances;
-use super::reads::ContextParts;
+use super::reads::Reads;
 
 /// The actions of a schema, in their order, and its types.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Prepared {
         let types = Types::of(schema);
         let schema: &ValidatorSchema = schema.as_ref();
         let samples = entities::context_samples();
-        let reads = policies.summary(AttributeReads::of);
+        let reads = policies.summary(Reads::of);
         // Many actions share few types of context.
         let mut taken = HashMap::new();
         let prepare = |action: &Action| {
@@ -61,31 +61,22 @@ pub(super) struct PreparedAction {
     pub(super) keys: ActionKeys,
     /// The entities that a slice needs of it: the action, and the groups that it is in if policies may look at these.
     pub(super) entities: Vec<Entity>,
-    /// What of entities policies on it can read.
-    pub(super) attributes: AttributeReads,
-    /// The parts of the context that they can read.
-    pub(super) context: ContextParts,
+    /// What policies on it can read.
+    pub(super) reads: Reads,
     principals: Kinds,
     resources: Kinds,
     takes: Takes,
 }
 
 impl PreparedAction {
-    fn new(
-        action: &Action,
-        attributes: AttributeReads,
-        keys: ActionKeys,
-        schema: &ValidatorSchema,
-        takes: Takes,
-    ) -> Self {
+    fn new(action: &Action, reads: Reads, keys: ActionKeys, schema: &ValidatorSchema, takes: Takes) -> Self {
         let uid: &EntityUID = action.uid().as_ref();
-        let needed = action.entities().iter().take(if attributes.follows_literals() { usize::MAX } else { 1 });
+        let needed = action.entities().iter().take(if reads.follows_literals { usize::MAX } else { 1 });
         Self {
             uid: Arc::new(uid.clone()),
             keys,
             entities: needed.map(|entity| entity.as_ref().clone()).collect(),
-            attributes,
-            context: action.reads().context,
+            reads,
             principals: Kinds::of(schema, schema.principals_for_action(uid).into_iter().flatten()),
             resources: Kinds::of(schema, schema.resources_for_action(uid).into_iter().flatten()),
             takes,

@@ -149,6 +149,18 @@ pub struct Circumstances<'a> {
 }
 
 impl Circumstances<'_> {
+    /// Those of which nothing is told.
+    pub(super) const UNTOLD: Self = Self {
+        now: Timestamp::from_secs(0),
+        client: None,
+        method: "",
+        host: "",
+        path: "",
+        member: None,
+        role: None,
+        returning: false,
+    };
+
     /// Whether they tell about a member, as the account system's do, and a proxied request's never.
     pub(super) fn tells_member(&self) -> bool {
         self.member.is_some() || self.role.is_some() || self.returning

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use cedar_policy::Entity;
 use cedar_policy_core::ast::Context;
 
-use super::{AttributeReads, Types, context, slice};
+use super::{Types, context, slice};
 use crate::authz::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use crate::authz::question::{Circumstances, Credential, Resource, Subject};
-use crate::authz::reads::ContextParts;
+use crate::authz::reads::{ContextParts, Reads};
 use crate::model::{
     Application, ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, Name, Organization, OrganizationId,
     Plan, Role, Timestamp, User, UserId, Username,
@@ -50,18 +50,18 @@ pub(in crate::authz) fn samples() -> Vec<Entity> {
             &device,
             &Facts::Device(Some(application)),
             types,
-            AttributeReads::EVERYTHING,
+            Reads::EVERYTHING,
         ),
-        slice(&Subject::Anonymous, &device, &Facts::Device(None), types, AttributeReads::EVERYTHING),
-        slice(&Subject::Console, &unregistered, &Facts::Application(None), types, AttributeReads::EVERYTHING),
+        slice(&Subject::Anonymous, &device, &Facts::Device(None), types, Reads::EVERYTHING),
+        slice(&Subject::Console, &unregistered, &Facts::Application(None), types, Reads::EVERYTHING),
         slice(
             &Subject::Console,
             &Resource::Organization(organization.organization.id),
             &Facts::Organization(None),
             types,
-            AttributeReads::EVERYTHING,
+            Reads::EVERYTHING,
         ),
-        slice(&Subject::Console, &Resource::Installation, &Facts::Nothing, types, AttributeReads::EVERYTHING),
+        slice(&Subject::Console, &Resource::Installation, &Facts::Nothing, types, Reads::EVERYTHING),
     ];
     slices.into_iter().filter_map(Result::ok).flat_map(|slice| slice.entities).map(Entity::from).collect()
 }
@@ -80,16 +80,7 @@ pub(in crate::authz) fn context_samples() -> Option<ContextSamples> {
     let user = user()?;
     let application = ApplicationId::from_bytes(BYTES);
     let scopes = ["read-only".to_owned(), "action:View".to_owned(), format!("application:{application}")];
-    let small = Circumstances {
-        now: user.created_at,
-        client: None,
-        method: "",
-        host: "",
-        path: "",
-        member: None,
-        role: None,
-        returning: false,
-    };
+    let small = Circumstances { now: user.created_at, ..Circumstances::UNTOLD };
     let large = Circumstances { client: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), ..small };
     let of_member = Circumstances { member: Some(user.id), role: Some(Role::Administrator), returning: true, ..large };
     let of_user = |scopes| Subject::User { user: &user, credential: credential(scopes) };

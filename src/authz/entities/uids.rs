@@ -9,9 +9,9 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use super::reads::Attribute;
 use super::{BuildError, Result};
 use crate::authz::question::{Resource, Subject};
+use crate::authz::reads::Attribute;
 use crate::model::{ApplicationId, OrganizationId, Role, UserId};
 
 /// The types that Gatepost owns.

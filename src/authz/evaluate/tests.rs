@@ -4,12 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use cedar_policy_core::authorizer::Authorizer;
 
-use super::entities::AttributeReads;
 use super::*;
 use crate::authz::facts::{ApplicationFacts, OrganizationFacts};
 use crate::authz::generation::{self, Source};
 use crate::authz::question::Credential;
-use crate::authz::reads::ContextParts;
+use crate::authz::reads::Reads;
 use crate::model::{
     Application, ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, Name, Organization, OrganizationId,
     Plan, Role, Timestamp, User, UserId, Username,
@@ -137,8 +136,7 @@ fn by_cedar(
 ) -> Result<Authorization, String> {
     let schema: &ValidatorSchema = generation.schema().as_ref();
     let extensions = Extensions::all_available();
-    let slice =
-        entities::slice(subject, resource, facts, generation.prepared().types(), AttributeReads::EVERYTHING).unwrap();
+    let slice = entities::slice(subject, resource, facts, generation.prepared().types(), Reads::EVERYTHING).unwrap();
     let context = entities::context(subject, circumstances, ContextParts::EVERYTHING).unwrap();
     let action = known(Arc::new(generation.action(action).unwrap().uid().as_ref().clone()));
     let request = Request::new_unchecked(known(slice.principal), action, known(slice.resource), Some(context));

@@ -18,7 +18,7 @@ fn of(condition: &str) -> ContextParts {
 
 #[test]
 fn each_condition_reads_these_parts_of_the_context() {
-    let none = Parts::none();
+    let none = Parts::default();
     let everything = Parts::EVERYTHING;
     for (condition, parts) in [
         ("", none),
@@ -111,12 +111,60 @@ fn a_condition_that_looks_at_an_entity_is_told() {
     }
 }
 
+fn attributes(condition: &str) -> (Vec<&'static str>, bool) {
+    let reads = reads(condition);
+    let names = Attribute::ALL.into_iter().filter(|known| reads.attributes.include(*known)).map(Attribute::name);
+    (names.collect(), reads.follows_literals)
+}
+
+#[test]
+fn attributes_are_found_wherever_they_are_read() {
+    for (condition, expected) in [
+        ("", &[][..]),
+        ("when { principal in resource.operators }", &["operators"]),
+        ("when { resource has owner && resource[\"owner\"] == principal }", &["owner"]),
+        ("unless { resource has organization.plan }", &["organization", "plan"]),
+        (
+            "when { {a: principal}.a.email like \"*\" } unless { context.member.username == \"x\" }",
+            &["email", "username"],
+        ),
+        (
+            "when { if true then principal.email == \"type\" else [resource.type].contains(\"plan\") }",
+            &["email", "type"],
+        ),
+        ("when { context.method == \"owner\" }", &[]),
+    ] {
+        assert_eq!(attributes(condition), (expected.to_vec(), false), "{condition}");
+    }
+}
+
+#[test]
+fn what_is_compared_with_is_not_followed() {
+    for condition in [
+        "when { principal == User::\"a\" || User::\"a\" == principal }",
+        "when { action in [Action::\"a\", Action::\"b\"] && principal in Team::\"a\" }",
+    ] {
+        assert_eq!(attributes(condition), (Vec::new(), false), "{condition}");
+    }
+    for condition in [
+        "when { Action::\"a\" in Action::\"b\" }",
+        "when { User::\"a\".flag }",
+        "when { Organization::\"a\" has flag }",
+        "when { (if true then User::\"a\" else principal).flag }",
+        "when { {a: User::\"a\"}.a in Team::\"b\" }",
+        "when { principal in [if true then Team::\"a\" else Team::\"b\"] }",
+        "when { [User::\"a\"].contains(principal) }",
+    ] {
+        assert_eq!(attributes(condition), (Vec::new(), true), "{condition}");
+    }
+}
+
 #[test]
 fn sets_of_parts_are_sets() {
     let both = Parts::METHOD.with(Parts::HOST);
     assert!(both.intersects(Parts::HOST) && !both.intersects(Parts::PATH));
     assert!(Parts::HOST.is_within(both) && !both.is_within(Parts::HOST));
-    assert!(Parts::none().is_within(Parts::none()) && both.is_within(Parts::EVERYTHING));
+    assert!(Parts::default().is_within(Parts::default()) && both.is_within(Parts::EVERYTHING));
 }
 
 fn expression() -> impl Strategy<Value = String> {

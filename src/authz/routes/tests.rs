@@ -1,7 +1,6 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use cedar_policy::PolicySet;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,7 +9,7 @@ static SCHEMA: LazyLock<Schema> =
     LazyLock::new(|| Schema::from_cedarschema_str(include_str!("../../../schema/gatepost.cedarschema")).unwrap().0);
 
 fn parse(text: &str) -> Result<Routes, Vec<String>> {
-    let actions = Actions::new(&SCHEMA, &PolicySet::new()).unwrap();
+    let actions = Actions::new(&SCHEMA).unwrap();
     Routes::parse("routes.toml", text, &SCHEMA, &actions)
         .map_err(|problems| problems.iter().map(|p| format!("{}: {}", p.line().unwrap_or(0), p.message())).collect())
 }

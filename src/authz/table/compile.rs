@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
+use std::ops::BitOr as _;
 use std::sync::Arc;
 
 use cedar_policy_core::ast::{
@@ -18,6 +19,7 @@ use super::{Node, Tables, Tree};
 use crate::authz::decision::Decision;
 use crate::authz::index::PolicyIndex;
 use crate::authz::prepared::{Prepared, PreparedAction};
+use crate::authz::question::Circumstances;
 use crate::authz::reads::{ContextParts, Reads};
 
 /// With more policies than this for one kind of question no table is made for it: it would take too long to load.
@@ -109,13 +111,13 @@ impl Compiler<'_> {
         let sample = self.built(Sample::new(class, states().next()?))?;
         let (principal, resource) = (&sample.principal, &sample.resource);
         let (principal_type, resource_type) = (principal.entity_type(), resource.entity_type());
-        if !action.fits(principal, resource, &super::sample::CIRCUMSTANCES)
+        if !action.fits(principal, resource, &Circumstances::UNTOLD)
             || self.index.names_entities(&action.uid, principal_type, resource_type)
         {
             return None;
         }
         let policies = self.index.unnamed(&action.uid, principal_type, resource_type);
-        let reads = policies.iter().map(|policy| Reads::of(policy)).fold(Reads::default(), Reads::with);
+        let reads = policies.iter().map(|policy| Reads::of(policy)).fold(Reads::default(), Reads::bitor);
         // INVARIANT: a sample stands for all questions of its kind only if no policy tells one entity from another by
         // its name, nor whether the client's address is known, which a sample leaves out.
         let tells_apart = reads.names_entities || reads.context.intersects(ContextParts::CLIENT);

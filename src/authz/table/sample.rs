@@ -11,10 +11,10 @@ use cedar_policy_core::ast::{
 use cedar_policy_core::extensions::Extensions;
 
 use super::kind::{Class, Dimension, Kind, Standing, State};
-use crate::authz::entities::{self, AttributeReads, Types};
+use crate::authz::entities::{self, Types};
 use crate::authz::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use crate::authz::question::{Circumstances, Credential, Resource, Subject};
-use crate::authz::reads::ContextParts;
+use crate::authz::reads::{ContextParts, Reads};
 use crate::model::{
     Application, ApplicationId, DeviceId, Email, Name, Organization, OrganizationId, Timestamp, User, UserId, Username,
 };
@@ -43,18 +43,6 @@ const STRUCTURE: [&str; 6] = ["administrators", "developers", "operators", "obse
 const NARROWING: [&str; 2] = ["context.credential.scopes", "context.credential.read_only"];
 
 const NOW: Timestamp = Timestamp::from_secs(0);
-/// Those of a proxied request, of whose client nothing is known.
-pub(super) const CIRCUMSTANCES: Circumstances<'static> = Circumstances {
-    now: NOW,
-    client: None,
-    method: "",
-    host: "",
-    path: "",
-    member: None,
-    role: None,
-    returning: false,
-};
-
 const SUBJECT: UserId = UserId::from_bytes([1; 16]);
 const OTHER: UserId = UserId::from_bytes([2; 16]);
 
@@ -102,11 +90,12 @@ impl Sample {
         let subject =
             if self.class.is_anonymous { Subject::Anonymous } else { Subject::User { user: &user, credential } };
         let (resource, facts) = self.facts(other)?;
-        let slice = entities::slice(&subject, &resource, &facts, &Types::default(), AttributeReads::EVERYTHING).ok()?;
+        let slice = entities::slice(&subject, &resource, &facts, &Types::default(), Reads::EVERYTHING).ok()?;
         let blank = |entity| self.blank_entity(entity, &slice.principal);
         Some(Asked {
             entities: slice.entities.into_iter().map(blank).collect(),
-            context: self.blank_context(entities::context(&subject, &CIRCUMSTANCES, ContextParts::EVERYTHING).ok()?)?,
+            context: self
+                .blank_context(entities::context(&subject, &Circumstances::UNTOLD, ContextParts::EVERYTHING).ok()?)?,
             principal: slice.principal,
             resource: slice.resource,
         })

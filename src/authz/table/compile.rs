@@ -99,7 +99,9 @@ impl Candidate<'_> {
             PartialValue::Value(value) if as_bool(&value)? => Some(Said::Satisfied),
             PartialValue::Value(_) => Some(Said::NotSatisfied),
             PartialValue::Residual(rest) => {
-                Some(Said::Open(rest.unknowns().map(|unknown| unknown.name.clone()).collect()))
+                let unknown: Vec<_> = rest.unknowns().map(|unknown| unknown.name.clone()).collect();
+                // INVARIANT: what is open is never taken for not satisfied, not even if nothing says why.
+                (!unknown.is_empty()).then_some(Said::Open(unknown))
             }
         }
     }

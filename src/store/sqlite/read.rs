@@ -313,25 +313,24 @@ const ORGANIZATION_STANDING: &str = concat!(
       WHERE o.id = ?1"
 );
 
-const APPLICATION_STANDING: &str = concat!(
-    "SELECT ",
-    application_standing_columns!(),
-    " FROM applications a
-      JOIN organizations o ON o.id = a.organization_id
-      LEFT JOIN organization_administrators r ON r.organization_id = a.organization_id AND r.user_id = ?2
-      LEFT JOIN memberships m ON m.application_id = a.id AND m.user_id = ?2
-      WHERE a.id = ?1"
-);
+/// What an application `a` belongs to, and where the user `?2` stands towards both.
+macro_rules! standing_joins {
+    () => {
+        "JOIN organizations o ON o.id = a.organization_id
+         LEFT JOIN organization_administrators r ON r.organization_id = a.organization_id AND r.user_id = ?2
+         LEFT JOIN memberships m ON m.application_id = a.id AND m.user_id = ?2"
+    };
+}
+
+const APPLICATION_STANDING: &str =
+    concat!("SELECT ", application_standing_columns!(), " FROM applications a ", standing_joins!(), " WHERE a.id = ?1");
 
 const DEVICE_STANDING: &str = concat!(
     "SELECT ",
     application_standing_columns!(),
-    " FROM devices d
-      JOIN applications a ON a.id = d.application_id
-      JOIN organizations o ON o.id = a.organization_id
-      LEFT JOIN organization_administrators r ON r.organization_id = a.organization_id AND r.user_id = ?2
-      LEFT JOIN memberships m ON m.application_id = a.id AND m.user_id = ?2
-      WHERE d.id = ?1"
+    " FROM devices d JOIN applications a ON a.id = d.application_id ",
+    standing_joins!(),
+    " WHERE d.id = ?1"
 );
 
 const EVENTS: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");

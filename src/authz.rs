@@ -15,7 +15,7 @@ pub mod index;
 mod prepared;
 pub mod problem;
 mod question;
-pub mod reads;
+mod reads;
 pub mod routes;
 mod table;
 

@@ -183,6 +183,8 @@ turns() {
 # ------------------------------------------------------------------------------------------------------------- all of it
 
 mkdir -p "$OUT"
+# loaded SERVER VERSION: the version, if the server is loaded.
+loaded() { case "$servers " in *" $1 "*) echo "$2" ;; esac; }
 version() { "$@" 2>&1 | grep -o '[0-9][0-9]*\.[0-9][0-9.]*' | head -n 1; }
 {
     printf '{"kind":"run","date":"%s","commit":"%s"' "$(date -u +%F)" "$(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)"
@@ -191,7 +193,8 @@ version() { "$@" 2>&1 | grep -o '[0-9][0-9]*\.[0-9][0-9.]*' | head -n 1; }
     printf ',"versions":{"gatepost":"%s","nginx":"%s","wrk":"%s","h2load":"%s","cedar":"%s"' "$(version "$GATEPOST" --version)" \
         "$(version nginx -v)" "$(version wrk -v)" "$(version h2load --version)" \
         "$(sed -n '/^name = "cedar-policy"$/{n;s/.*"\(.*\)"/\1/p}' "$root/Cargo.lock")"
-    printf ',"cerbos":"%s","opa":"%s","cedar-agent":"%s"}}\n' "$CERBOS_VERSION" "$OPA_VERSION" "${CEDAR_AGENT_VERSION%%-*}"
+    printf ',"cerbos":"%s","opa":"%s","cedar-agent":"%s"}}\n' "$(loaded cerbos "$CERBOS_VERSION")" \
+        "$(loaded opa "$OPA_VERSION")" "$(loaded cedar-agent "${CEDAR_AGENT_VERSION%%-*}")"
 } >"$OUT/rounds.jsonl"
 
 application=none

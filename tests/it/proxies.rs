@@ -4,6 +4,7 @@
 mod attacks;
 mod caddy;
 mod faults;
+mod haproxy;
 mod nginx;
 mod sample;
 mod stage;

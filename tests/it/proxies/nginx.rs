@@ -3,7 +3,7 @@
 mod attacks;
 mod changes;
 mod faults;
-mod matrix;
+pub(super) mod matrix;
 mod subrequest;
 
 use super::stage::Stage;

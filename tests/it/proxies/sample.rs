@@ -60,3 +60,91 @@ pub fn revocation(stage: &Stage) {
     let invalid = |reply: &Reply| reply.header("www-authenticate").is_some_and(|c| c.contains("invalid_token"));
     assert!(outcome.reply.as_ref().is_some_and(invalid));
 }
+
+/// A browser without a valid credential is sent to the log-in at `http://id.example.com`, and returns only to
+/// `app.example.com`; a program is told what is missing.
+pub fn log_in(stage: &Stage) {
+    let target = format!("{}?tab=1&x=%2f", stage.application());
+    let browser = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let ask = |method: &str, headers: &[(&str, &str)]| {
+        let outcome = stage.ask(method, &target, headers);
+        assert_eq!(outcome.seen, []);
+        let reply = outcome.reply.unwrap();
+        assert_eq!(reply.header("cache-control"), Some("no-store"));
+        (reply.status, reply.header("location").map(str::to_owned))
+    };
+    let back = percent_encoding::utf8_percent_encode(
+        &format!("http://app.example.com{target}"),
+        percent_encoding::NON_ALPHANUMERIC,
+    )
+    .to_string();
+    let log_in = "http://id.example.com/login".to_owned();
+    let (redirected, refused) = ((302, Some(format!("{log_in}?return_to={back}"))), (401, None));
+    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser]), redirected);
+    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Cookie", "__Host-gatepost=old")]), redirected);
+    // A host that nobody has named is not returned to.
+    assert_eq!(ask("GET", &[("Host", "evil-example.com"), browser]), (302, Some(log_in)));
+    assert_eq!(ask("GET", &[("Host", "app.example.com"), ("Accept", "application/json")]), refused);
+    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Authorization", "Bearer x")]), refused);
+    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Sec-Fetch-Mode", "cors")]), refused);
+    assert_eq!(ask("HEAD", &[("Host", "app.example.com"), browser]), refused);
+}
+
+/// Gatepost's session cookie does not reach the application, whatever stands around it; other cookies do. Several are
+/// ambiguous, and refused with one of these statuses.
+pub fn cookies(stage: &Stage, refused: &[u16]) {
+    let target = stage.application();
+    let session = format!("__Host-gatepost={}", stage.world.person("olga").session);
+    let foreign = format!("__Host-gatepost={}", stage.world.person("ada").session);
+    for (lines, passed) in [
+        (vec![session.clone()], Some(None)),
+        (vec![format!("a=1; {session}; b=2")], Some(Some("a=1; b=2"))),
+        (vec![format!("{session}; b=2")], Some(Some("b=2"))),
+        (vec![format!("a=1; {session}")], Some(Some("a=1"))),
+        (vec![format!("a=1; {session}; __host-GATEPOST=x")], Some(None)),
+        (vec![format!("a=1; {session}; b=\"__Host-gatepost=x\"")], Some(None)),
+        (vec![format!("{session}; {session}")], None),
+        (vec![session.clone(), session.clone()], None),
+        (vec![format!("{session}; {foreign}")], None),
+        (vec![session.clone(), foreign.clone()], None),
+        (vec![format!("{session}; __Host-gatepost")], None),
+    ] {
+        let headers: Vec<_> = lines.iter().map(|line| ("Cookie", line.as_str())).collect();
+        let outcome = stage.ask("GET", &target, &headers);
+        match passed {
+            Some(cookies) => {
+                let seen = outcome.passed();
+                assert_eq!(seen.header("cookie").filter(|cookies| !cookies.is_empty()), cookies, "{lines:?}");
+                stage.assert_decided(seen, "olga");
+            }
+            None => outcome.assert_refused(refused, &format!("{lines:?}")),
+        }
+    }
+}
+
+/// A WebSocket reaches the application, an upgrade to anything else does not.
+pub fn upgrades(stage: &Stage) {
+    let target = format!("{}/devices/{}/ssh", stage.application(), stage.world.device);
+    let oleg = format!("Bearer {}", stage.world.person("oleg").api_key);
+    let upgrade = |to| {
+        [
+            ("Authorization", oleg.as_str()),
+            ("Connection", "Upgrade, HTTP2-Settings"),
+            ("Upgrade", to),
+            ("HTTP2-Settings", "AAMAAABkAAQAAP__"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("Sec-WebSocket-Version", "13"),
+        ]
+    };
+    let outcome = stage.ask("GET", &target, &upgrade("websocket"));
+    assert_eq!(outcome.passed().header("upgrade"), Some("websocket"));
+    assert!(outcome.passed().header("connection").is_some_and(|option| option.eq_ignore_ascii_case("upgrade")));
+    stage.assert_decided(outcome.passed(), "oleg");
+    for to in ["h2c", "h2c, websocket", "websocket, h2c", "TLS/1.3"] {
+        let outcome = stage.ask("GET", &target, &upgrade(to));
+        let seen = outcome.passed();
+        assert_eq!((seen.all("upgrade"), seen.all("http2-settings")), (vec![], vec![]), "{to}");
+        assert!(seen.header("connection").is_none_or(|option| !option.to_lowercase().contains("upgrade")), "{to}");
+        stage.assert_decided(seen, "oleg");
+    }
+}

@@ -22,7 +22,7 @@ fn every_cell_holds_with_a_gatepost_on_a_unix_socket() {
     every_cell_holds(&Stage::new(nginx::start, world));
 }
 
-fn every_cell_holds(stage: &Stage) {
+pub(in crate::proxies) fn every_cell_holds(stage: &Stage) {
     let Stage { world, .. } = stage;
     let mut passed = Vec::new();
     for (method, pattern, cells) in MATRIX {

@@ -17,8 +17,9 @@
 -- Whatever came of it, txn.gatepost_status is Gatepost's status, for the log; missing if there was no answer.
 -- Gatepost's session cookie is taken out of the request, all other cookies stay.
 
--- How long one attempt may take, in milliseconds. Gatepost answers within 800 (`decision.deadline_ms`). HAProxy 2.6
--- repeats an attempt that got no answer three times, which cannot be changed: four times this is the longest wait.
+-- How long one attempt may take once it is connected, in milliseconds. Gatepost answers within 800
+-- (`decision.deadline_ms`). HAProxy 2.6 repeats an attempt that got no answer three times, which cannot be changed: four
+-- times this is the longest wait.
 local TIMEOUT = 1000
 
 -- Only needed if Gatepost does not know this machine by its address (`decision.peer_token`).
@@ -137,7 +138,7 @@ local function ask(txn, address)
 	end
 
 	local request = { url = "http://" .. address .. "/check/haproxy", headers = question, timeout = TIMEOUT }
-	if address:sub(1, 5) == "unix@" then
+	if address:find("@", 1, true) then -- a socket, unix@ or abns@
 		request.url, request.dst = "http://gatepost/check/haproxy", address
 	end
 	local answer = core.httpclient():get(request)

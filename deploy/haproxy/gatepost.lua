@@ -8,11 +8,12 @@
 -- said last, after everything else went well, lets a request pass.
 --
 -- A refusal (401, 403, 400, 302 to the log-in, 503) goes to the client from here, and the request ends. After a permit
--- these variables are set, for `http-request set-header`; each of the first five is always there, empty where Gatepost has
--- nothing to say:
+-- these variables are set, for `http-request set-header`, each of them empty where Gatepost has nothing to say:
 --
 --     txn.gatepost_user  txn.gatepost_email  txn.gatepost_role  txn.gatepost_credential  txn.gatepost_decision
---     txn.gatepost_allowed  true: the one thing that the deny rule looks at
+--     txn.gatepost_assertion
+--
+-- and txn.gatepost_allowed is true: the one thing that the deny rule looks at.
 --
 -- Whatever came of it, txn.gatepost_status is Gatepost's status, for the log; missing if there was no answer.
 -- Gatepost's session cookie is taken out of the request, all other cookies stay.
@@ -35,6 +36,9 @@ local IDENTITY = {
 	credential = "remote-credential",
 	decision = "gatepost-decision",
 }
+
+-- There only if `decision.assertion_audience` is set.
+local ASSERTION = "gatepost-assertion"
 
 -- What the client gets to see of a refusal's head.
 local PASSED_ON = {
@@ -166,6 +170,7 @@ local function ask(txn, address)
 		end
 		txn:set_var("txn.gatepost_" .. variable, value)
 	end
+	txn:set_var("txn.gatepost_assertion", only(answer.headers, ASSERTION) or "")
 	local cookies = lines(client, "cookie")
 	if #cookies > 0 then
 		txn.http:req_del_header("cookie")

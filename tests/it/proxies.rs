@@ -6,6 +6,7 @@ mod attacks;
 mod caddy;
 mod faults;
 mod haproxy;
+mod matrix;
 mod nginx;
 mod sample;
 mod stage;

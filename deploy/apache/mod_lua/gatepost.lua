@@ -20,6 +20,9 @@ local MOST = 65536
 -- The headers of a permit: `decision.header_user` and so on.
 local IDENTITY = { "Remote-User", "Remote-Email", "Remote-Role", "Remote-Credential", "Gatepost-Decision" }
 
+-- There only if `decision.assertion_audience` is set.
+local ASSERTION = "Gatepost-Assertion"
+
 -- What the client gets to see of a refusal's head.
 local PASSED_ON = { "Cache-Control", "WWW-Authenticate", "Location", "Retry-After", "Gatepost-Decision" }
 
@@ -139,6 +142,9 @@ function decide(r)
 	end
 	for _, name in ipairs(IDENTITY) do
 		r.subprocess_env[name] = headers[name:lower()]
+	end
+	if headers[ASSERTION:lower()] then
+		r.subprocess_env[ASSERTION] = headers[ASSERTION:lower()]
 	end
 	return apache2.OK
 end

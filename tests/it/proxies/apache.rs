@@ -4,7 +4,7 @@ mod faults;
 mod mod_lua;
 
 use super::attacks;
-use super::nginx::matrix::every_cell_holds;
+use super::matrix::{Cookies, every_cell_holds};
 use super::sample;
 use super::stage::Stage;
 use crate::support::{World, apache};
@@ -31,7 +31,7 @@ fn each_role_may_do_what_the_matrix_says() {
 #[test]
 #[ignore = "needs apache: tests/run.sh"]
 fn every_cell_of_the_matrix_holds() {
-    every_cell_holds(&stage());
+    every_cell_holds(&stage(), Cookies::Kept);
 }
 
 #[test]
@@ -61,8 +61,7 @@ fn a_target_that_can_be_read_in_two_ways_is_refused() {
 #[test]
 #[ignore = "needs apache: tests/run.sh"]
 fn browsers_are_sent_to_the_log_in_and_programs_are_not() {
-    let settings = [("portal.url", "http://id.example.com"), ("portal.return_hosts", "app.example.com")];
-    sample::log_in(&staged(apache::start, world(&settings)));
+    sample::browsers_are_sent_to_the_log_in_on(|settings| staged(apache::start, world(settings)));
 }
 
 #[test]
@@ -90,6 +89,13 @@ fn the_application_s_answers_get_no_headers_of_gatepost_s() {
     let mut names: Vec<_> = reply.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["content-length", "date", "server", "x-application"]);
+}
+
+#[test]
+#[ignore = "needs apache: tests/run.sh"]
+fn an_assertion_is_gateposts_or_none() {
+    sample::assertion_on(|settings| staged(apache::start, world(settings)));
+    sample::assertion_on(|settings| staged(apache::start_minimal, world(settings)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! HAProxy with the Lua action, as `deploy/haproxy` configures it.
 
-use super::nginx::matrix::every_cell_holds;
+use super::matrix::{Cookies, every_cell_holds};
 use super::sample;
 use super::stage::Stage;
 use super::{attacks, faults};
@@ -24,7 +24,7 @@ fn each_role_may_do_what_the_matrix_says() {
 #[test]
 #[ignore = "needs haproxy: tests/run.sh"]
 fn every_cell_of_the_matrix_holds() {
-    every_cell_holds(&stage());
+    every_cell_holds(&stage(), Cookies::Kept);
 }
 
 #[test]
@@ -105,8 +105,14 @@ fn a_refusal_reaches_the_client_whole() {
 #[test]
 #[ignore = "needs haproxy: tests/run.sh"]
 fn browsers_are_sent_to_the_log_in_and_programs_are_not() {
-    let settings = [("portal.url", "http://id.example.com"), ("portal.return_hosts", "app.example.com")];
-    sample::log_in(&Stage::new(haproxy::start, World::without_passwords(&settings)));
+    sample::browsers_are_sent_to_the_log_in(haproxy::start);
+}
+
+#[test]
+#[ignore = "needs haproxy: tests/run.sh"]
+fn an_assertion_is_gateposts_or_none() {
+    sample::assertion(haproxy::start);
+    sample::assertion(haproxy::start_minimal);
 }
 
 #[test]

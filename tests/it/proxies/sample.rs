@@ -2,8 +2,9 @@
 
 use gatepost::accounts::Actor;
 
-use super::stage::Stage;
-use crate::support::{Connection, Reply};
+use super::stage::{Stage, Start};
+use crate::support::http::request;
+use crate::support::{Connection, Relay, Reply, Upstream, World, jwt};
 
 /// Each role is allowed something and denied something else, with an API key, a session token and the session cookie.
 pub fn each_role(stage: &Stage) {
@@ -61,9 +62,69 @@ pub fn revocation(stage: &Stage) {
     assert!(outcome.reply.as_ref().is_some_and(invalid));
 }
 
-/// A browser without a valid credential is sent to the log-in at `http://id.example.com`, and returns only to
-/// `app.example.com`; a program is told what is missing.
-pub fn log_in(stage: &Stage) {
+/// The application learns that a request came through, and cannot be told so by the client.
+pub fn assertion(start: Start) {
+    assertion_on(|settings| Stage::new(start, World::without_passwords(settings)));
+}
+
+/// The same on stages with a Gatepost of these settings.
+pub fn assertion_on(stage: impl Fn(&[(&'static str, &str)]) -> Stage) {
+    let forged = "eyJhbGciOiJub25lIn0.e30.";
+    let asserting = stage(&[("decision.assertion_audience", "https://app.test")]);
+    let silent = stage(&[]);
+    let stage = asserting;
+    let (application, olga) = (stage.application(), stage.world.person("olga"));
+    let bearer = format!("Bearer {}", olga.api_key);
+    let headers = [("Host", "app.example.com"), ("Authorization", bearer.as_str()), ("Gatepost-Assertion", forged)];
+    let outcome = stage.ask("GET", &format!("{application}?q=1"), &headers);
+    let seen = outcome.passed();
+    let claims = jwt::verified(&stage.world, seen.header("gatepost-assertion").unwrap());
+    assert_eq!(claims["aud"], "https://app.test");
+    assert_eq!(claims["sub"], olga.id.to_string());
+    assert_eq!(claims["jti"], seen.header("gatepost-decision").unwrap());
+    assert_eq!((&claims["htm"], &claims["role"]), (&"GET".into(), &"observer".into()));
+    assert_eq!(claims["htu"], format!("http://app.example.com{application}"));
+
+    // Where there are none, the client cannot bring its own.
+    let stage = silent;
+    let bearer = format!("Bearer {}", stage.world.person("olga").api_key);
+    let headers = [("Authorization", bearer.as_str()), ("Gatepost-Assertion", forged), ("Gatepost_Assertion", forged)];
+    let outcome = stage.ask("GET", &stage.application(), &headers);
+    assert!(outcome.seen.iter().all(|seen| !format!("{seen:?}").contains(forged)), "{:?}", outcome.seen);
+}
+
+/// The proxy keeps its connection to Gatepost, whatever the answers are.
+pub fn one_connection_serves_all_questions(start: Start) {
+    let world = World::without_passwords(&[]);
+    let upstream = Upstream::start();
+    let relay = Relay::to(world.decision);
+    let (_proxy, address) = start(relay.address.into(), upstream.address);
+    let target = format!("/applications/{}", world.application);
+    let bearer = |username: &str| format!("Bearer {}", world.person(username).api_key);
+    let (ada, otto) = (bearer("ada"), bearer("otto"));
+    for _ in 0..20 {
+        for (headers, status) in [
+            (vec![("Authorization", ada.as_str())], 200),
+            (vec![("Authorization", otto.as_str())], 403),
+            (vec![("Authorization", "Bearer invented")], 401),
+            (vec![], 401),
+        ] {
+            let reply = Connection::open(address).send(&request("POST", &target, &headers, "a body"));
+            assert_eq!(reply.status, 403, "no route takes it");
+            assert_eq!(Connection::open(address).send(&request("GET", &target, &headers, "")).status, status);
+        }
+    }
+    assert_eq!(relay.connections(), 1);
+}
+
+/// A browser that wants to see a page is sent to the log-in, a program is not.
+pub fn browsers_are_sent_to_the_log_in(start: Start) {
+    browsers_are_sent_to_the_log_in_on(|settings| Stage::new(start, World::without_passwords(settings)));
+}
+
+/// The same on a stage with a Gatepost of these settings.
+pub fn browsers_are_sent_to_the_log_in_on(stage: impl Fn(&[(&'static str, &str)]) -> Stage) {
+    let stage = stage(&[("portal.url", "http://id.example.com"), ("portal.return_hosts", "app.example.com")]);
     let target = format!("{}?tab=1&x=%2f", stage.application());
     let browser = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
     let ask = |method: &str, headers: &[(&str, &str)]| {
@@ -71,6 +132,7 @@ pub fn log_in(stage: &Stage) {
         assert_eq!(outcome.seen, []);
         let reply = outcome.reply.unwrap();
         assert_eq!(reply.header("cache-control"), Some("no-store"));
+        assert!(reply.status == 302 || reply.header("www-authenticate").is_some());
         (reply.status, reply.header("location").map(str::to_owned))
     };
     let back = percent_encoding::utf8_percent_encode(

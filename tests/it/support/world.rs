@@ -95,6 +95,7 @@ impl World {
             ListenAddress::Tcp(address) => Address::Tcp(*address),
             // As long as the process: a test has few of them.
             ListenAddress::Unix(path) => Address::Unix(Box::leak(path.clone().into_boxed_path())),
+            ListenAddress::Inherited(_) => panic!("nobody has handed over a socket"),
         };
         let (decision, fastcgi) = (listening(bound.decision_address()), bound.fastcgi_address().map(listening));
         let portal = tcp(bound.portal_address());
@@ -234,6 +235,6 @@ impl Drop for World {
 fn tcp(address: &ListenAddress) -> SocketAddr {
     match address {
         ListenAddress::Tcp(address) => *address,
-        ListenAddress::Unix(path) => panic!("{} is no TCP address", path.display()),
+        other => panic!("{other} is no TCP address"),
     }
 }

@@ -34,8 +34,13 @@ fn a_target_that_can_be_read_in_two_ways_is_refused() {
 #[test]
 #[ignore = "needs apache: tests/run.sh"]
 fn browsers_are_sent_to_the_log_in_and_programs_are_not() {
-    let settings = [("portal.url", "http://id.example.com"), ("portal.return_hosts", "app.example.com")];
-    sample::log_in(&Stage::new(apache::start_mod_lua, World::without_passwords(&settings)));
+    sample::browsers_are_sent_to_the_log_in(apache::start_mod_lua);
+}
+
+#[test]
+#[ignore = "needs apache: tests/run.sh"]
+fn an_assertion_is_gateposts_or_none() {
+    sample::assertion(apache::start_mod_lua);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod authzen;
 mod cache;
 mod decision;
+mod fastcgi;
 mod file;
 mod key;
 mod log;
@@ -40,7 +41,7 @@ pub use store::{Store, StoreKey};
 
 use reader::Reader;
 
-use crate::model::SmtpSettings;
+use crate::model::{ListenAddress, SmtpSettings};
 
 /// The file that is read when none is named, if it exists.
 const FILE: &str = "gatepost.toml";
@@ -52,6 +53,8 @@ pub struct Config {
     pub decision: Decision,
     /// The AuthZEN Authorization API.
     pub authzen: AuthZen,
+    /// Where web servers ask by FastCGI, if they do.
+    pub fastcgi: Option<ListenAddress>,
     /// The listener for people and programs.
     pub portal: Portal,
     /// The mail server; without one, no mail is sent.
@@ -116,6 +119,7 @@ impl Config {
         let mut reader = Reader::new(raw, problems);
         let decision = Decision::resolve(&mut reader);
         let authzen = AuthZen::resolve(&mut reader);
+        let fastcgi = fastcgi::resolve(&mut reader);
         let portal = Portal::resolve(&mut reader);
         let mail = mail::resolve(&mut reader, portal.as_ref());
         let store = Store::resolve(&mut reader);
@@ -127,6 +131,7 @@ impl Config {
             Some(Self {
                 decision: decision?,
                 authzen: authzen?,
+                fastcgi: fastcgi?,
                 portal: portal?,
                 mail: mail?,
                 store: store?,

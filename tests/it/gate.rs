@@ -11,3 +11,4 @@ pub mod matrix;
 mod peers;
 mod policies;
 mod readers;
+mod tls;

@@ -9,6 +9,7 @@ mod check;
 mod decider;
 pub mod dialect;
 mod envoy;
+pub mod ext_authz;
 mod framing;
 mod lines;
 mod peer;

@@ -17,7 +17,7 @@ use super::{App, AppError};
 use crate::accounts::Actor;
 use crate::api;
 use crate::config::{Config, Decision};
-use crate::gate::{Decider, DecisionService, Probes, Readers, Trust, others};
+use crate::gate::{Decider, DecisionService, Probes, Readers, Trust, ext_authz, others};
 use crate::http::listener::{Listener, Peer};
 use crate::http::serve::{ServeOptions, serve};
 use crate::model::ListenAddress;
@@ -73,7 +73,7 @@ impl Bound {
         let (stop, stopped) = watch::channel(());
         let probes: Arc<dyn Probes> = Arc::new(AppProbes(Arc::clone(&app)));
         let decider = Decider::new(Arc::clone(&app.gate), Arc::clone(&readers), settings.deadline);
-        let others = others();
+        let others = others().merge(ext_authz::router(decider.clone(), &settings.headers));
         let decision_service = move |peer: Peer| {
             let trust = Trust::of(peer, &settings);
             DecisionService::new(decider.clone(), Arc::clone(&probes), others.clone(), peer, trust)

@@ -4,6 +4,7 @@ mod caches;
 mod cases;
 mod credentials;
 mod envoy;
+mod ext_authz;
 pub mod matrix;
 mod peers;
 mod policies;

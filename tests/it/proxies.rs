@@ -3,6 +3,7 @@
 
 mod attacks;
 mod caddy;
+mod envoy;
 mod faults;
 mod nginx;
 mod sample;

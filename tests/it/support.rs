@@ -3,6 +3,7 @@
 
 pub mod authenticator;
 pub mod caddy;
+pub mod envoy;
 pub mod ext_authz;
 pub mod http;
 pub mod nginx;

@@ -5,6 +5,7 @@ mod attacks;
 mod caddy;
 mod envoy;
 mod faults;
+mod ingress_nginx;
 mod nginx;
 mod sample;
 mod stage;

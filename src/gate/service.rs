@@ -62,7 +62,7 @@ impl DecisionService {
     }
 
     /// The response, if nothing need be waited for; otherwise the question.
-    fn check_now(&self, way: Way, mut message: Message) -> Result<Response, Question> {
+    fn check_now(&self, way: Way, mut message: Message) -> Result<Response, Box<Question>> {
         let gate = &self.decider.gate;
         let lines = Lines::from(message.headers());
         if let Err(cause) = framing::check(message.method(), message.version(), &lines) {
@@ -79,7 +79,7 @@ impl DecisionService {
         let headers = std::mem::take(message.headers_mut());
         match answered {
             Ok(answered) => Ok(gate.respond(source.form(), answered, headers)),
-            Err(NeedsStore) => Err(Question { source, headers }),
+            Err(NeedsStore) => Err(Box::new(Question { source, headers })),
         }
     }
 
@@ -90,7 +90,7 @@ impl DecisionService {
             return Answering::later(async move {
                 match service.check_now(way, message) {
                     Ok(response) => response.map(AnswerBody::Whole),
-                    Err(question) => service.decider.decide_later(question).await.map(AnswerBody::Whole),
+                    Err(question) => service.decider.decide_later(*question).await.map(AnswerBody::Whole),
                 }
             });
         }
@@ -98,7 +98,7 @@ impl DecisionService {
             Ok(response) => Answering::now(response),
             Err(question) => {
                 let decider = self.decider.clone();
-                Answering::later(async move { decider.decide_later(question).await.map(AnswerBody::Whole) })
+                Answering::later(async move { decider.decide_later(*question).await.map(AnswerBody::Whole) })
             }
         }
     }

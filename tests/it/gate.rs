@@ -1,5 +1,6 @@
 //! The decision listener, asked directly.
 
+mod assertions;
 mod caches;
 mod cases;
 mod credentials;

@@ -6,6 +6,7 @@ mod caddy;
 mod envoy;
 mod faults;
 mod ingress_nginx;
+mod matrix;
 mod nginx;
 mod sample;
 mod stage;

@@ -6,6 +6,7 @@ pub mod caddy;
 pub mod envoy;
 pub mod ext_authz;
 pub mod http;
+pub mod jwt;
 pub mod manifests;
 pub mod nginx;
 pub mod program;

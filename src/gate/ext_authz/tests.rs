@@ -23,6 +23,7 @@ fn upstream() -> Upstream {
         role: name("remote-role"),
         credential: name("remote-credential"),
         decision: name("gatepost-decision"),
+        assertion: name("gatepost-assertion"),
     })
 }
 

@@ -15,7 +15,7 @@ const OWN: [&str; 2] = ["remote-", "gatepost-"];
 /// Headers that are always removed, seen or not: the credential, who it is in the words of other gateways, and by what
 /// applications and frameworks take a request for another one than was decided about, or for one from elsewhere.
 /// Envoy itself says `X-Forwarded-For` and `X-Forwarded-Proto` anew.
-const REMOVED: [&str; 44] = [
+const REMOVED: [&str; 45] = [
     "authorization",
     "remote-user",
     "remote-email",
@@ -24,6 +24,7 @@ const REMOVED: [&str; 44] = [
     "remote-name",
     "remote-groups",
     "gatepost-decision",
+    "gatepost-assertion",
     "x-forwarded-user",
     "x-forwarded-email",
     "x-forwarded-groups",
@@ -65,25 +66,28 @@ const REMOVED: [&str; 44] = [
 /// The changes that are made to permitted requests.
 #[derive(Debug, Clone)]
 pub(super) struct Upstream {
-    identity: [HeaderName; 5],
+    decision: HeaderName,
+    identity: [HeaderName; 6],
     removed: Vec<Bytes>,
 }
 
 impl Upstream {
     /// With identity headers of these names.
     pub(super) fn new(names: &IdentityHeaders) -> Self {
-        let IdentityHeaders { user, email, role, credential, decision } = names.clone();
-        let identity = [user, email, role, credential, decision];
-        // Envoy removes after it has set.
+        let IdentityHeaders { user, email, role, credential, decision, assertion } = names.clone();
+        let identity = [user, email, role, credential, decision.clone(), assertion];
         let removed = REMOVED.iter().filter(|name| identity.iter().all(|own| own != **name));
-        Self { removed: removed.map(|name| Bytes::from_static(name.as_bytes())).collect(), identity }
+        Self { decision, removed: removed.map(|name| Bytes::from_static(name.as_bytes())).collect(), identity }
     }
 
     /// The changes to `http`, which is permitted by an answer with these headers.
     pub(super) fn changes(&self, answer: &HeaderMap, http: &HttpRequest) -> OkHttpResponse {
         let own = answer.iter().filter(|(name, _)| self.is_identity(name.as_str().as_bytes()));
         let mut headers: Vec<_> = own.map(|(name, value)| set(name, value.as_bytes())).collect();
+        // Envoy removes after it has set: so nothing of what is set, and all of it that is not.
         let mut headers_to_remove = self.removed.clone();
+        let unsaid = self.identity.iter().filter(|name| !answer.contains_key(*name));
+        headers_to_remove.extend(unsaid.map(|name| Bytes::copy_from_slice(name.as_str().as_bytes())));
         let claims = lines(http).map(|(name, _)| name).filter(|name| self.is_claim(name) && !is_in(answer, name));
         headers_to_remove.extend(claims.cloned());
         match cookies(http) {
@@ -96,8 +100,7 @@ impl Upstream {
 
     /// The decision's identifier, as an answer with these headers says it.
     pub(super) fn decision(&self, answer: &HeaderMap) -> Bytes {
-        let [.., decision] = &self.identity;
-        answer.get(decision).map_or_else(Bytes::new, |id| Bytes::copy_from_slice(id.as_bytes()))
+        answer.get(&self.decision).map_or_else(Bytes::new, |id| Bytes::copy_from_slice(id.as_bytes()))
     }
 
     /// Whether this is a name under which Gatepost says who it is.

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use gatepost::clock::SystemClock;
 
+use super::matrix::{Cookies, every_cell_holds};
 use super::sample;
 use super::stage::{Stage, Start};
 use super::{attacks, faults};
 use crate::support::ext_authz::{GrpcServer, Manner, frame};
 use crate::support::http::request;
-use crate::support::{Connection, Relay, Upstream, Watched, World, envoy};
+use crate::support::{Connection, Upstream, Watched, World, envoy};
 
 /// The hardened configurations.
 const HARDENED: [Start; 2] = [envoy::start, envoy::start_http];
@@ -24,6 +25,22 @@ fn stage(start: Start) -> Stage {
 fn each_role_may_do_what_the_matrix_says() {
     for start in [envoy::start, envoy::start_http, envoy::start_minimal] {
         sample::each_role(&stage(start));
+    }
+}
+
+#[test]
+#[ignore = "needs envoy: tests/run.sh"]
+fn every_cell_of_the_matrix_holds() {
+    for start in HARDENED {
+        every_cell_holds(&stage(start), Cookies::Kept);
+    }
+}
+
+#[test]
+#[ignore = "needs envoy: tests/run.sh"]
+fn an_assertion_is_gateposts_or_none() {
+    for start in [envoy::start, envoy::start_http, envoy::start_minimal] {
+        sample::assertion(start);
     }
 }
 
@@ -162,30 +179,7 @@ fn nothing_changes_the_protocol() {
 #[ignore = "needs envoy: tests/run.sh"]
 fn browsers_are_sent_to_the_log_in_and_programs_are_not() {
     for start in HARDENED {
-        let settings = [("portal.url", "http://id.example.com"), ("portal.return_hosts", "app.example.com")];
-        let stage = Stage::new(start, World::without_passwords(&settings));
-        let target = format!("{}?tab=1&x=2", stage.application());
-        let browser = [("Host", "app.example.com"), ("Accept", "text/html,*/*;q=0.8")];
-        let ask = |headers: &[(&str, &str)]| {
-            let outcome = stage.ask("GET", &target, &[&browser, headers].concat());
-            assert_eq!(outcome.seen, []);
-            outcome.reply.unwrap()
-        };
-        let reply = ask(&[]);
-        let back = percent_encoding::utf8_percent_encode(
-            &format!("http://app.example.com{target}"),
-            percent_encoding::NON_ALPHANUMERIC,
-        )
-        .to_string();
-        assert_eq!(reply.status, 302);
-        assert_eq!(reply.header("location"), Some(format!("http://id.example.com/login?return_to={back}").as_str()));
-        assert_eq!(reply.header("cache-control"), Some("no-store"));
-        for (name, value) in [("Sec-Fetch-Mode", "cors"), ("Authorization", "Bearer x")] {
-            let reply = ask(&[(name, value)]);
-            assert_eq!((reply.status, reply.header("location")), (401, None), "{name}");
-            assert!(reply.header("www-authenticate").is_some());
-            assert_eq!(reply.json()["status"], 401);
-        }
+        sample::browsers_are_sent_to_the_log_in(start);
     }
 }
 
@@ -208,20 +202,7 @@ fn a_refusal_shows_the_client_what_is_meant_for_it() {
 #[ignore = "needs envoy: tests/run.sh"]
 fn one_connection_serves_all_questions() {
     for start in HARDENED {
-        let world = World::without_passwords(&[]);
-        let upstream = Upstream::start();
-        let relay = Relay::to(world.decision);
-        let (_proxy, address) = start(relay.address.into(), upstream.address);
-        let target = format!("/applications/{}", world.application);
-        for _ in 0..20 {
-            for (username, status) in [("ada", 200), ("otto", 403)] {
-                let bearer = format!("Bearer {}", world.person(username).api_key);
-                let question = request("GET", &target, &[("Authorization", &bearer)], "a body");
-                assert_eq!(Connection::open(address).send(&question).status, status);
-            }
-            assert_eq!(Connection::open(address).send(&request("GET", &target, &[], "")).status, 401);
-        }
-        assert_eq!((relay.connections(), upstream.connections()), (1, 1));
+        sample::one_connection_serves_all_questions(start);
     }
 }
 

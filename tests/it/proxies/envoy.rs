@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatepost::clock::SystemClock;
+use hyper::Request;
 
 use super::matrix::{Cookies, every_cell_holds};
 use super::sample;
 use super::stage::{Stage, Start};
 use super::{attacks, faults};
-use crate::support::ext_authz::{GrpcServer, Manner, frame};
+use crate::support::ext_authz::{GrpcClient, GrpcServer, Manner, frame};
 use crate::support::http::request;
 use crate::support::{Connection, Upstream, Watched, World, envoy};
 
@@ -136,6 +137,30 @@ fn the_session_cookie_stays_with_gatepost_and_the_others_go_on() {
             stage.assert_decided(outcome.passed(), "olga");
             assert_eq!(outcome.passed().header("cookie"), left, "{cookie}");
         }
+    }
+}
+
+#[test]
+#[ignore = "needs envoy: tests/run.sh"]
+fn clients_that_speak_http2_are_answered_alike() {
+    for start in HARDENED {
+        let stage = stage(start);
+        let mut client = GrpcClient::open(stage.address.into());
+        let session = format!("__Host-gatepost={}", stage.world.person("olga").session);
+        let get = || Request::get(format!("https://app.example.com{}", stage.application()));
+        // Cookies may come in pieces (RFC 9113, section 8.2.3).
+        let pieces = get().header("cookie", "theme=dark").header("cookie", &session).header("cookie", "lang=en");
+        let claims = pieces.header("remote-user", "ada").header("x-forwarded-proto", "https");
+        assert_eq!(client.ask(claims.body(()).unwrap()), 200);
+        let seen = stage.upstream.take();
+        let [seen] = seen.as_slice() else { panic!("{seen:?}") };
+        assert_eq!(seen.header("cookie"), Some("theme=dark; lang=en"));
+        stage.assert_decided(seen, "olga");
+        let foreign = format!("__Host-gatepost={}", stage.world.person("ada").session);
+        let twice = get().header("cookie", &session).header("cookie", foreign).body(()).unwrap();
+        assert_eq!(client.ask(twice), 400);
+        assert_eq!(client.ask(get().body(()).unwrap()), 401);
+        assert_eq!(stage.upstream.take(), []);
     }
 }
 

@@ -246,7 +246,7 @@ pub fn header<'a>(headers: &'a [HeaderOption], name: &str) -> Option<&'a str> {
     Some(&option.header.as_ref().unwrap().value)
 }
 
-/// Asks as Envoy does, on one connection.
+/// Asks as Envoy does, on one connection of HTTP/2.
 pub struct GrpcClient {
     runtime: Runtime,
     sender: SendRequest<Full<Bytes>>,
@@ -267,13 +267,20 @@ impl GrpcClient {
         let Address::Tcp(address) = address else { panic!("{address} is no TCP address") };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let sender = runtime.block_on(async {
-            let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
-            let (sender, connection) =
-                hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+            let stream = TcpStream::connect(address).await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+            let (sender, connection) = handshake.await.unwrap();
             tokio::spawn(connection);
             sender
         });
         Self { runtime, sender }
+    }
+
+    /// Sends a request of any kind; gives HTTP's status.
+    pub fn ask(&mut self, request: Request<()>) -> u16 {
+        let sent = self.sender.send_request(request.map(|()| Full::new(Bytes::new())));
+        self.runtime.block_on(sent).unwrap().status().as_u16()
     }
 
     /// Sends this body.

@@ -6,6 +6,7 @@
 //!
 //! This is the only reader of the environment.
 
+mod authzen;
 mod cache;
 mod decision;
 mod file;
@@ -24,6 +25,7 @@ mod store;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub use authzen::AuthZen;
 pub use cache::Cache;
 pub use decision::{Decision, IdentityHeaders};
 pub use key::{Key, SECTIONS, Section, Shape};
@@ -48,6 +50,8 @@ const FILE: &str = "gatepost.toml";
 pub struct Config {
     /// The listener for proxies, and how they are answered.
     pub decision: Decision,
+    /// The AuthZEN Authorization API.
+    pub authzen: AuthZen,
     /// The listener for people and programs.
     pub portal: Portal,
     /// The mail server; without one, no mail is sent.
@@ -111,6 +115,7 @@ impl Config {
     fn resolve(raw: &RawConfig, problems: Vec<Problem>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(raw, problems);
         let decision = Decision::resolve(&mut reader);
+        let authzen = AuthZen::resolve(&mut reader);
         let portal = Portal::resolve(&mut reader);
         let mail = mail::resolve(&mut reader, portal.as_ref());
         let store = Store::resolve(&mut reader);
@@ -121,6 +126,7 @@ impl Config {
         let config = || {
             Some(Self {
                 decision: decision?,
+                authzen: authzen?,
                 portal: portal?,
                 mail: mail?,
                 store: store?,

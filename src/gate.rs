@@ -6,6 +6,7 @@
 mod answer;
 mod asked;
 mod assertions;
+mod authzen;
 mod check;
 mod decider;
 pub mod dialect;
@@ -23,6 +24,7 @@ mod service;
 pub use answer::{Answer, Invalid};
 pub use asked::{Asked, AskedError};
 pub use assertions::Assertions;
+pub use authzen::AuthZen;
 pub use check::{Gate, NeedsStore};
 pub use decider::Decider;
 pub use lines::Lines;

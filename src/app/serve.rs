@@ -16,8 +16,8 @@ use super::probes::AppProbes;
 use super::{App, AppError};
 use crate::accounts::Actor;
 use crate::api;
-use crate::config::{Config, Decision};
-use crate::gate::{Decider, DecisionService, Probes, Readers, Trust, ext_authz, others};
+use crate::config::{self, Config, Decision};
+use crate::gate::{AuthZen, Decider, DecisionService, Probes, Readers, Trust, ext_authz, others};
 use crate::http::listener::{Listener, Peer};
 use crate::http::serve::{ServeOptions, serve};
 use crate::model::ListenAddress;
@@ -40,6 +40,7 @@ pub struct Bound {
     decision: Listener,
     portal: Listener,
     settings: Decision,
+    authzen: config::AuthZen,
     trusted_proxies: Arc<[IpNet]>,
 }
 
@@ -54,7 +55,8 @@ impl Bound {
         let threads = available_parallelism().map_or(2, |cores| cores.get().max(2));
         let readers = Readers::start(threads, move |question| gate.answer(&question.source, &question.headers));
         let readers = Arc::new(readers.map_err(AppError::Readers)?);
-        Ok(Self { app, readers, decision, portal, settings, trusted_proxies })
+        let authzen = config.authzen.clone();
+        Ok(Self { app, readers, decision, portal, settings, authzen, trusted_proxies })
     }
 
     /// Where proxies ask: with the port that the system chose, if it was left to it.
@@ -69,11 +71,17 @@ impl Bound {
 
     /// Serves until `shutdown` is ready, then drains: finishes what is in flight, and writes out the decision log.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, readers, decision, portal, settings, trusted_proxies } = self;
+        let Self { app, readers, decision, portal, settings, authzen, trusted_proxies } = self;
         let (stop, stopped) = watch::channel(());
         let probes: Arc<dyn Probes> = Arc::new(AppProbes(Arc::clone(&app)));
         let decider = Decider::new(Arc::clone(&app.gate), Arc::clone(&readers), settings.deadline);
-        let others = others().merge(ext_authz::router(decider.clone(), &settings.headers));
+        let url = authzen.url.map(|url| url.to_string()).or_else(|| match decision.address() {
+            ListenAddress::Tcp(address) if !address.ip().is_unspecified() => Some(format!("http://{address}")),
+            ListenAddress::Tcp(_) | ListenAddress::Unix(_) | ListenAddress::Inherited(_) => None,
+        });
+        let authzen = AuthZen::new(Arc::clone(&app.gate), authzen.callers, url, settings.deadline);
+        let envoy = ext_authz::router(decider.clone(), &settings.headers);
+        let others = others().merge(authzen.router()).merge(envoy);
         let decision_service = move |peer: Peer| {
             let trust = Trust::of(peer, &settings);
             DecisionService::new(decider.clone(), Arc::clone(&probes), others.clone(), peer, trust)

@@ -1,6 +1,7 @@
 //! The decision listener, asked directly.
 
 mod assertions;
+mod authzen;
 mod caches;
 mod cases;
 mod credentials;

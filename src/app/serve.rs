@@ -17,7 +17,7 @@ use super::{App, AppError};
 use crate::accounts::Actor;
 use crate::api;
 use crate::config::{self, Config, Decision};
-use crate::gate::{AuthZen, Decider, DecisionService, Probes, Readers, Trust, others, serve_fastcgi};
+use crate::gate::{AuthZen, Decider, DecisionService, Probes, Readers, Trust, ext_authz, others, serve_fastcgi};
 use crate::http::listener::{Listener, Peer};
 use crate::http::serve::{ServeOptions, serve};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
@@ -97,7 +97,8 @@ impl Bound {
             ListenAddress::Tcp(_) | ListenAddress::Unix(_) | ListenAddress::Inherited(_) => None,
         });
         let authzen = AuthZen::new(Arc::clone(&app.gate), authzen.callers, url, settings.deadline);
-        let others = others().merge(authzen.router());
+        let envoy = ext_authz::router(decider.clone(), &settings.headers);
+        let others = others().merge(authzen.router()).merge(envoy);
         let (fastcgi_decider, fastcgi_settings) = (decider.clone(), settings.clone());
         let decision_service = move |peer: Peer| {
             let trust = Trust::of(peer, &settings);

@@ -6,6 +6,7 @@ mod caches;
 mod cases;
 mod credentials;
 mod envoy;
+mod ext_authz;
 mod fastcgi;
 pub mod matrix;
 mod peers;

@@ -4,8 +4,10 @@
 mod apache;
 mod attacks;
 mod caddy;
+mod envoy;
 mod faults;
 mod haproxy;
+mod ingress_nginx;
 mod matrix;
 mod nginx;
 mod sample;

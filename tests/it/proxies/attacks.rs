@@ -160,6 +160,11 @@ pub fn confused_targets(stage: &Stage) -> Vec<(String, Outcome)> {
 /// The client's claims, alone, twice and beside another one, from somebody who may read, from somebody who may not, and
 /// from nobody.
 pub fn claims(stage: &Stage) {
+    claims_unless(stage, |_| None);
+}
+
+/// The same through a proxy that refuses some names, with this status.
+pub fn claims_unless(stage: &Stage, refuses: impl Fn(&str) -> Option<u16>) {
     let target = stage.application();
     let bearer = |username: &str| format!("Bearer {}", stage.world.person(username).api_key);
     let (olga, otto) = (bearer("olga"), bearer("otto"));
@@ -172,6 +177,10 @@ pub fn claims(stage: &Stage) {
                 headers.extend(bearer.map(|bearer| ("Authorization", bearer)));
                 stage.ask("GET", &target, &headers)
             };
+            if let Some(status) = refuses(claim.0) {
+                ask(Some(&olga)).assert_refused(&[status], claim.0);
+                continue;
+            }
             passed.push(ask(Some(&olga)).passed().clone());
             if lines.len() == 1 {
                 ask(Some(&otto)).assert_refused(&[403], claim.0);
@@ -186,6 +195,11 @@ pub fn claims(stage: &Stage) {
 
 /// `Connection` names headers that are for the next hop only, to be removed before the request goes on.
 pub fn hop_by_hop(stage: &Stage) {
+    hop_by_hop_unless(stage, |_| None);
+}
+
+/// The same through a proxy that refuses some of these, with this status.
+pub fn hop_by_hop_unless(stage: &Stage, refuses: impl Fn(&str) -> Option<u16>) {
     let bearer = format!("Bearer {}", stage.world.person("olga").api_key);
     for named in HOP_BY_HOP {
         let headers = [
@@ -196,7 +210,10 @@ pub fn hop_by_hop(stage: &Stage) {
             ("X-Forwarded-For", "10.0.0.1"),
         ];
         let outcome = stage.ask("GET", &stage.application(), &headers);
-        stage.assert_decided(outcome.passed(), "olga");
+        match refuses(named) {
+            Some(status) => outcome.assert_refused(&[status], named),
+            None => stage.assert_decided(outcome.passed(), "olga"),
+        }
     }
     // Without the credential there is no answer but a refusal.
     for named in ["Authorization", "authorization, cookie"] {

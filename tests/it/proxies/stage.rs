@@ -93,7 +93,7 @@ impl Stage {
         for (name, value) in &seen.headers {
             let known = match spelled_alike(name).as_str() {
                 "x-forwarded-for" | "x-real-ip" => value == "127.0.0.1",
-                "x-forwarded-proto" => value == "http",
+                "x-forwarded-proto" | "x-forwarded-scheme" => value == "http",
                 "x-forwarded-host" => value == host,
                 "x-forwarded-port" => value.parse() == Ok(self.address.port()) || value == "80",
                 // Traefik's own name.

@@ -1,6 +1,6 @@
 //! What is thrown at every proxy: whatever comes through to the application is what was decided.
 
-use super::stage::{Outcome, Stage};
+use super::stage::{Outcome, Stage, spelled_alike};
 use crate::support::http::request;
 
 /// Request targets that two readers may take for different ones. `{a}` is an application on which `ada` may do
@@ -190,6 +190,18 @@ pub fn claims_unless(stage: &Stage, refuses: impl Fn(&str) -> Option<u16>) {
     }
     for seen in &passed {
         stage.assert_decided(seen, "olga");
+    }
+}
+
+/// The client claims what Gatepost says, in any spelling: the application has Gatepost's word for it.
+pub fn own_claims(stage: &Stage) {
+    let own = ["remote-user", "remote-email", "remote-role", "remote-credential", "gatepost-decision"];
+    let bearer = format!("Bearer {}", stage.world.person("olga").api_key);
+    for (name, value) in CLAIMS.iter().filter(|(name, _)| own.contains(&spelled_alike(name).as_str())) {
+        for lines in [vec![(*name, *value)], vec![(*name, *value), (*name, "x")]] {
+            let headers = [vec![("Host", "app.example.com"), ("Authorization", &bearer)], lines].concat();
+            stage.assert_decided(stage.ask("GET", &stage.application(), &headers).passed(), "olga");
+        }
     }
 }
 

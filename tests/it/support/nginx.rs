@@ -30,6 +30,15 @@ http {
 
 /// Starts nginx before the application `app`, with Gatepost at `decision`; gives the address where clients connect.
 pub fn start(decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
+    start_with("nginx/gatepost.conf", decision, app)
+}
+
+/// The same with the least that is still safe.
+pub fn start_minimal(decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
+    start_with("nginx/minimal.conf", decision, app)
+}
+
+fn start_with(file: &str, decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
     // The socket is opened here and handed over as standard input, as nginx itself does at an upgrade: so the port is
     // nobody else's, and clients can connect at once.
@@ -41,7 +50,7 @@ pub fn start(decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("nginx.conf", MAIN);
     write("upstreams.conf", &deployed("nginx/upstreams.conf", &upstreams));
-    write("gatepost.conf", &deployed("nginx/gatepost.conf", &server));
+    write("gatepost.conf", &deployed(file, &server));
 
     let mut command = Command::new(find("GATEPOST_TEST_NGINX", &["/usr/sbin/nginx", "/usr/bin/nginx"]));
     command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "stderr"]);

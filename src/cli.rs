@@ -13,6 +13,7 @@ mod completions;
 mod config;
 mod console;
 mod device;
+mod endpoint;
 mod failure;
 mod key;
 mod key_file;

@@ -4,18 +4,27 @@
 //! 400, 401, 403 or 503.
 
 mod answer;
+mod asked;
 mod check;
+mod decider;
 pub mod dialect;
+mod envoy;
 mod framing;
 mod lines;
+mod peer;
 pub mod presented;
+mod question;
 mod readers;
 mod respond;
 mod service;
 
 pub use answer::{Answer, Invalid};
+pub use asked::{Asked, AskedError};
 pub use check::{Gate, NeedsStore};
+pub use decider::Decider;
 pub use lines::Lines;
+pub use peer::{PEER_TOKEN, Trust};
+pub use question::{Question, Source, Told};
 pub use readers::Readers;
 pub use respond::{LogIn, Respond, Response};
-pub use service::{DecisionService, Probes};
+pub use service::{AnswerBody, DecisionService, Probes, others};

@@ -197,12 +197,12 @@ impl Ask {
 
     /// Asks as the server does first: nothing is waited for. Nothing if the caches are not enough.
     pub(crate) fn now(&self, opened: &Opened) -> Option<Response> {
-        opened.app.gate.answer_now(self.dialect, &self.headers).ok()
+        opened.app.gate.answer_now(&self.dialect.into(), &self.headers).ok()
     }
 
     /// Asks as the server does when the caches are not enough.
     pub(crate) fn blocking(&self, opened: &Opened) -> Response {
-        opened.app.gate.answer(self.dialect, &self.headers)
+        opened.app.gate.answer(&self.dialect.into(), &self.headers)
     }
 
     /// Fills the caches, and makes sure that the answer is the right one, then and from the caches.

@@ -17,7 +17,7 @@ use super::{App, AppError};
 use crate::accounts::Actor;
 use crate::api;
 use crate::config::{Config, Decision};
-use crate::gate::{DecisionService, Probes, Readers};
+use crate::gate::{Decider, DecisionService, Probes, Readers, Trust, others};
 use crate::http::listener::{Listener, Peer};
 use crate::http::serve::{ServeOptions, serve};
 use crate::model::ListenAddress;
@@ -52,7 +52,7 @@ impl Bound {
         let gate = Arc::clone(&app.gate);
         // Never one alone: one that waits for its disk leaves another to go on.
         let threads = available_parallelism().map_or(2, |cores| cores.get().max(2));
-        let readers = Readers::start(threads, move |dialect, headers| gate.answer(dialect, headers));
+        let readers = Readers::start(threads, move |question| gate.answer(&question.source, &question.headers));
         let readers = Arc::new(readers.map_err(AppError::Readers)?);
         Ok(Self { app, readers, decision, portal, settings, trusted_proxies })
     }
@@ -72,14 +72,11 @@ impl Bound {
         let Self { app, readers, decision, portal, settings, trusted_proxies } = self;
         let (stop, stopped) = watch::channel(());
         let probes: Arc<dyn Probes> = Arc::new(AppProbes(Arc::clone(&app)));
-        let (gate, asked) = (Arc::clone(&app.gate), Arc::clone(&readers));
+        let decider = Decider::new(Arc::clone(&app.gate), Arc::clone(&readers), settings.deadline);
+        let others = others();
         let decision_service = move |peer: Peer| {
-            let trusted = match peer {
-                Peer::Tcp(address) => settings.trusts(address.ip()),
-                Peer::Unix => true,
-            };
-            let (gate, readers, probes) = (Arc::clone(&gate), Arc::clone(&asked), Arc::clone(&probes));
-            DecisionService::new(gate, readers, probes, settings.deadline, trusted)
+            let trust = Trust::of(peer, &settings);
+            DecisionService::new(decider.clone(), Arc::clone(&probes), others.clone(), peer, trust)
         };
         let router = api::router(api::ApiState {
             accounts: Arc::clone(&app.accounts),

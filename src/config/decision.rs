@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::key::{Key, LISTEN_ADDRESS, NETWORKS, Section, Shape};
 use super::reader::Reader;
 use crate::model::ListenAddress;
+use crate::secret::Digest;
 
 pub(super) static SECTION: Section = Section {
     name: "decision",
@@ -16,6 +17,7 @@ pub(super) static SECTION: Section = Section {
     keys: &[
         &LISTEN,
         &TRUSTED_PEERS,
+        &PEER_TOKEN,
         &HEADER_USER,
         &HEADER_EMAIL,
         &HEADER_ROLE,
@@ -33,6 +35,17 @@ static TRUSTED_PEERS: Key = Key {
     shape: NETWORKS,
     default: Some("127.0.0.0/8,::1/128"),
     doc: "Who may ask. Others are refused before their headers are read; peers on a Unix socket are always trusted.",
+};
+
+/// The shortest token, in bytes.
+const MIN_TOKEN_LEN: usize = 32;
+
+static PEER_TOKEN: Key = Key {
+    name: "decision.peer_token",
+    shape: Shape::Secret("32 characters or more, none of them a space"),
+    default: None,
+    doc: "By this token, sent as `Gatepost-Peer-Token`, a peer may ask that is none of `decision.trusted_peers`. It is \
+          readable on the wire; best given in the environment.",
 };
 
 const HEADER_NAME: Shape = Shape::Text("the name of an HTTP header");
@@ -86,6 +99,8 @@ pub struct Decision {
     pub listen: ListenAddress,
     /// Who may ask over TCP; see [`Decision::trusts`].
     pub trusted_peers: Vec<IpNet>,
+    /// The token by which others may ask, if there is one.
+    pub peer_token: Option<Digest>,
     /// The names of the identity headers.
     pub headers: IdentityHeaders,
     /// How long a decision may take.
@@ -118,9 +133,19 @@ impl Decision {
     pub(super) fn resolve(reader: &mut Reader<'_>) -> Option<Self> {
         let listen = reader.one(&LISTEN, |text| text.parse().ok());
         let trusted_peers = reader.list(&TRUSTED_PEERS, network);
+        let peer_token = reader.optional(&PEER_TOKEN, |text| {
+            let is_token = text.len() >= MIN_TOKEN_LEN && text.bytes().all(|byte| byte.is_ascii_graphic());
+            is_token.then(|| Digest::of(text.as_bytes()))
+        });
         let headers = IdentityHeaders::resolve(reader);
         let deadline = reader.number(&DEADLINE_MS).map(Duration::from_millis);
-        Some(Self { listen: listen?, trusted_peers: trusted_peers?, headers: headers?, deadline: deadline? })
+        Some(Self {
+            listen: listen?,
+            trusted_peers: trusted_peers?,
+            peer_token: peer_token?,
+            headers: headers?,
+            deadline: deadline?,
+        })
     }
 }
 

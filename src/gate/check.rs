@@ -1,4 +1,4 @@
-//! From a proxy's headers to an answer, each step once and in order.
+//! From a question to an answer, each step once and in order.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -7,10 +7,11 @@ use std::time::Duration;
 use hyper::HeaderMap;
 
 use super::answer::{Allowed, Answer, Answered, Decided, Invalid};
-use super::dialect::{Asked, Dialect};
+use super::asked::Asked;
 use super::lines::Lines;
 use super::presented::{self, Presented};
-use super::respond::{LogIn, Respond, Response};
+use super::question::Source;
+use super::respond::{Form, LogIn, Respond, Response};
 use crate::accounts::{self, Coherence};
 use crate::authn::{Candidate, Refused, Verified, Verifier, VerifyError};
 use crate::authz::generation::Generation;
@@ -75,57 +76,58 @@ impl Gate {
         Self { verifier, engine, coherence, clock, log, metrics, log_in, respond }
     }
 
-    /// The response to a proxy's question, if the caches are enough for it. Does not block.
-    pub fn answer_now(&self, dialect: Dialect, headers: &HeaderMap) -> Result<Response, NeedsStore> {
-        let answered = self.find_now(dialect, headers.into())?;
-        Ok(self.respond(dialect, answered, HeaderMap::new()))
+    /// The response to a question, if the caches are enough for it. Does not block.
+    pub fn answer_now(&self, source: &Source, headers: &HeaderMap) -> Result<Response, NeedsStore> {
+        let answered = self.find_now(source, headers.into())?;
+        Ok(self.respond(source.form(), answered, HeaderMap::new()))
     }
 
-    /// The answer to a proxy's question, if the caches are enough for it. Does not block.
-    pub(super) fn find_now(&self, dialect: Dialect, lines: Lines<'_>) -> Result<Answered, NeedsStore> {
-        self.answer_with(dialect, lines, Store::MustWait)
+    /// The answer to a question, if the caches are enough for it. Does not block.
+    pub(super) fn find_now(&self, source: &Source, lines: Lines<'_>) -> Result<Answered, NeedsStore> {
+        self.answer_with(source, lines, Store::MustWait)
     }
 
     /// The response for an answer, whose head takes the memory of `headers`.
-    pub(super) fn respond(&self, dialect: Dialect, answered: Answered, mut headers: HeaderMap) -> Response {
+    pub(super) fn respond(&self, form: Form, answered: Answered, mut headers: HeaderMap) -> Response {
         headers.clear();
-        self.respond.respond(dialect, answered, headers)
+        self.respond.respond(form, answered, headers)
     }
 
-    /// The response to a proxy's question. Blocks where the store must be asked.
-    pub fn answer(&self, dialect: Dialect, headers: &HeaderMap) -> Response {
-        match self.answer_with(dialect, headers.into(), Store::MayBeAsked) {
-            Ok(answered) => self.respond(dialect, answered, HeaderMap::new()),
-            Err(NeedsStore) => self.unavailable(dialect, "the store was needed and could not be asked"),
+    /// The response to a question. Blocks where the store must be asked.
+    pub fn answer(&self, source: &Source, headers: &HeaderMap) -> Response {
+        match self.answer_with(source, headers.into(), Store::MayBeAsked) {
+            Ok(answered) => self.respond(source.form(), answered, HeaderMap::new()),
+            Err(NeedsStore) => self.unavailable("the store was needed and could not be asked"),
         }
     }
 
     /// The response when no answer could be found in time.
-    pub fn unavailable(&self, dialect: Dialect, cause: &str) -> Response {
-        self.without_question(dialect, Answer::Unavailable { cause: cause.to_owned() })
+    pub(super) fn unavailable(&self, cause: &str) -> Response {
+        self.without_question(Answer::Unavailable { cause: cause.to_owned() })
     }
 
     /// The response when too many wait for an answer already.
-    pub(super) fn overloaded(&self, dialect: Dialect) -> Response {
+    pub(super) fn overloaded(&self) -> Response {
         self.metrics.shed();
-        self.unavailable(dialect, "too many decisions wait for the store")
+        self.unavailable("too many decisions wait for the store")
     }
 
     /// The response to a question that did not come in the way that a proxy asks.
-    pub(super) fn malformed(&self, dialect: Dialect, cause: impl Display) -> Response {
-        self.without_question(dialect, Answer::Malformed { cause: cause.to_string() })
+    pub(super) fn malformed(&self, cause: impl Display) -> Response {
+        self.without_question(Answer::Malformed { cause: cause.to_string() })
     }
 
-    fn without_question(&self, dialect: Dialect, answer: Answer) -> Response {
+    fn without_question(&self, answer: Answer) -> Response {
         let (began, generation) = (self.clock.now(), self.engine.generation());
         let answered = self.conclude(answer, &Trail::beginning(&generation, None), began);
-        self.respond(dialect, answered, HeaderMap::new())
+        // These answers have one form.
+        self.respond(Form::Whole, answered, HeaderMap::new())
     }
 
-    fn answer_with(&self, dialect: Dialect, lines: Lines<'_>, store: Store) -> Result<Answered, NeedsStore> {
+    fn answer_with(&self, source: &Source, lines: Lines<'_>, store: Store) -> Result<Answered, NeedsStore> {
         let began = self.clock.now();
         let generation = self.engine.generation();
-        let asked = dialect.read(lines);
+        let asked = source.read(lines);
         let mut trail = Trail::beginning(&generation, asked.as_ref().ok());
         let answer = match &asked {
             Ok(asked) => self.find(asked, lines, store, began, &mut trail)?,

@@ -11,10 +11,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use hyper::HeaderMap;
 use tokio::sync::oneshot;
 
-use super::dialect::Dialect;
+use super::question::Question;
 use super::respond::Response;
 
 /// How many may wait: what a few threads can answer within a second is many times as much, so whoever would wait longer
@@ -40,16 +39,15 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Question>,
+    waiting: VecDeque<Waiting>,
     /// Threads that wait for work.
     idle: usize,
     threads: usize,
     is_closed: bool,
 }
 
-struct Question {
-    dialect: Dialect,
-    headers: HeaderMap,
+struct Waiting {
+    question: Question,
     answer: oneshot::Sender<Response>,
 }
 
@@ -57,7 +55,7 @@ impl Readers {
     /// Starts so many threads, which find answers by `answer`.
     pub fn start<F>(threads: usize, answer: F) -> io::Result<Self>
     where
-        F: Fn(Dialect, &HeaderMap) -> Response + Clone + Send + 'static,
+        F: Fn(&Question) -> Response + Clone + Send + 'static,
     {
         let state = Mutex::default();
         let queue = Arc::new(Queue { state, work: Condvar::new(), ended: Condvar::new() });
@@ -79,13 +77,13 @@ impl Readers {
 
     /// Queues a question. The answer comes unless finding it fails unexpectedly; whoever no longer waits for it drops the
     /// receiver, and it is not looked for.
-    pub(super) fn ask(&self, dialect: Dialect, headers: HeaderMap) -> Result<oneshot::Receiver<Response>, Overloaded> {
+    pub(super) fn ask(&self, question: Question) -> Result<oneshot::Receiver<Response>, Overloaded> {
         let (answer, receiver) = oneshot::channel();
         let mut state = self.queue.lock();
         if state.waiting.len() >= MOST_WAITING || state.is_closed {
             return Err(Overloaded);
         }
-        state.waiting.push_back(Question { dialect, headers, answer });
+        state.waiting.push_back(Waiting { question, answer });
         // A thread that is at work looks into the queue by itself.
         if state.idle > 0 {
             self.queue.work.notify_one();
@@ -120,14 +118,14 @@ impl Queue {
         self.work.notify_all();
     }
 
-    fn work_off(&self, answer: impl Fn(Dialect, &HeaderMap) -> Response) {
-        while let Some(Question { dialect, headers, answer: sender }) = self.next() {
+    fn work_off(&self, answer: impl Fn(&Question) -> Response) {
+        while let Some(Waiting { question, answer: sender }) = self.next() {
             // Its deadline has passed, or the client has gone.
             if sender.is_closed() {
                 continue;
             }
             // Whoever waits learns of a panic by the sender's end.
-            if let Ok(response) = catch_unwind(AssertUnwindSafe(|| answer(dialect, &headers))) {
+            if let Ok(response) = catch_unwind(AssertUnwindSafe(|| answer(&question))) {
                 let _ = sender.send(response);
             }
         }
@@ -138,7 +136,7 @@ impl Queue {
     }
 
     /// The next question, when there is one; nothing when it is over.
-    fn next(&self) -> Option<Question> {
+    fn next(&self) -> Option<Waiting> {
         let mut state = self.lock();
         loop {
             if state.is_closed {
@@ -161,7 +159,9 @@ mod tests {
 
     use bytes::Bytes;
     use http_body_util::Full;
+    use hyper::HeaderMap;
 
+    use super::super::dialect::Dialect;
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(10);
@@ -175,7 +175,7 @@ mod tests {
         let (permit, permits) = mpsc::sync_channel(0);
         let (begin, begun) = mpsc::channel();
         let permits = Arc::new(Mutex::new(permits));
-        let readers = Readers::start(threads, move |_, _| {
+        let readers = Readers::start(threads, move |_| {
             begin.send(()).unwrap();
             permits.lock().unwrap().recv().unwrap();
             response()
@@ -184,14 +184,14 @@ mod tests {
     }
 
     fn ask(readers: &Readers) -> Result<oneshot::Receiver<Response>, Overloaded> {
-        readers.ask(Dialect::Nginx, HeaderMap::new())
+        readers.ask(Question { source: Dialect::Nginx.into(), headers: HeaderMap::new() })
     }
 
     #[test]
     fn each_question_is_answered_by_one_of_the_threads() {
         let most = Arc::new(Mutex::new((0, 0)));
         let counted = Arc::clone(&most);
-        let readers = Readers::start(3, move |_, _| {
+        let readers = Readers::start(3, move |_| {
             let now = {
                 let mut counted = counted.lock().unwrap();
                 counted.0 += 1;
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_panic_is_told_and_ends_no_thread() {
         let calls = Arc::new(AtomicUsize::new(0));
-        let readers = Readers::start(1, move |_, _| {
+        let readers = Readers::start(1, move |_| {
             assert!(calls.fetch_add(1, Ordering::SeqCst) > 0, "on purpose");
             response()
         })

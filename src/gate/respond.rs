@@ -9,12 +9,21 @@ use hyper::{StatusCode, http};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::answer::{Allowed, Answer, Answered, Invalid};
-use super::dialect::{Asked, Dialect};
+use super::asked::Asked;
 use crate::config::{IdentityHeaders, PortalUrl};
 use crate::model::ID_LEN;
 
 /// A response to a proxy.
 pub type Response = http::Response<Full<Bytes>>;
+
+/// What of an answer whoever asked can pass on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// nginx takes no redirect, and closes the connection because of a body that it keeps to itself.
+    Nginx,
+    /// All of it.
+    Whole,
+}
 
 /// The longest return address, in bytes: nginx takes no more than 4 kB for the whole head of a response.
 const MAX_RETURN_LEN: usize = 1_500;
@@ -66,7 +75,7 @@ impl Respond {
     }
 
     /// The response for an answer. Its head is made in the memory of `headers`, which are empty.
-    pub(super) fn respond(&self, dialect: Dialect, answered: Answered, headers: HeaderMap) -> Response {
+    pub(super) fn respond(&self, form: Form, answered: Answered, headers: HeaderMap) -> Response {
         let Answered { answer, id } = answered;
         let mut id_text = [0; ID_LEN];
         let id = id.encode(&mut id_text);
@@ -74,11 +83,11 @@ impl Respond {
         *response.headers_mut() = headers;
         match &answer {
             Answer::Allowed(allowed) => self.allow(allowed, &mut response),
-            Answer::Unauthenticated { log_in: Some(address), .. } => redirect(dialect, address, &mut response),
-            Answer::Unauthenticated { invalid, log_in: None } => challenge(dialect, *invalid, id, &mut response),
+            Answer::Unauthenticated { log_in: Some(address), .. } => redirect(form, address, &mut response),
+            Answer::Unauthenticated { invalid, log_in: None } => challenge(form, *invalid, id, &mut response),
             Answer::Denied { .. } => {
                 let detail = "the policies do not permit this request";
-                problem(dialect, StatusCode::FORBIDDEN, "forbidden", detail, id, &mut response);
+                problem(form, StatusCode::FORBIDDEN, "forbidden", detail, id, &mut response);
             }
             Answer::Malformed { cause } => {
                 explained(StatusCode::BAD_REQUEST, "malformed_request", cause, id, &mut response);
@@ -133,15 +142,15 @@ const fn nothing() -> HeaderValue {
     HeaderValue::from_static("")
 }
 
-fn redirect(dialect: Dialect, address: &str, response: &mut Response) {
-    match dialect {
+fn redirect(form: Form, address: &str, response: &mut Response) {
+    match form {
         // nginx passes on no 302; the shipped configuration makes one of this.
-        Dialect::Nginx => {
+        Form::Nginx => {
             *response.status_mut() = StatusCode::UNAUTHORIZED;
             let challenge = HeaderValue::from_static("Bearer realm=\"gatepost\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
-        Dialect::Caddy | Dialect::Traefik => *response.status_mut() = StatusCode::FOUND,
+        Form::Whole => *response.status_mut() = StatusCode::FOUND,
     }
     if let Ok(location) = HeaderValue::from_str(address) {
         response.headers_mut().insert(LOCATION, location);
@@ -149,9 +158,9 @@ fn redirect(dialect: Dialect, address: &str, response: &mut Response) {
 }
 
 /// 401, as RFC 6750, section 3, wants it.
-fn challenge(dialect: Dialect, invalid: Option<Invalid>, id: &str, response: &mut Response) {
+fn challenge(form: Form, invalid: Option<Invalid>, id: &str, response: &mut Response) {
     let detail = "a valid credential is needed for this request";
-    problem(dialect, StatusCode::UNAUTHORIZED, "unauthenticated", detail, id, response);
+    problem(form, StatusCode::UNAUTHORIZED, "unauthenticated", detail, id, response);
     let challenge = match invalid {
         None => HeaderValue::from_static("Bearer realm=\"gatepost\""),
         Some(Invalid) => HeaderValue::from_static("Bearer realm=\"gatepost\", error=\"invalid_token\""),
@@ -159,12 +168,11 @@ fn challenge(dialect: Dialect, invalid: Option<Invalid>, id: &str, response: &mu
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
 }
 
-/// A refusal that reaches the caller as it is, except through nginx: that keeps the body to itself and closes the
-/// connection because of it.
-fn problem(dialect: Dialect, status: StatusCode, code: &str, detail: &str, id: &str, response: &mut Response) {
-    match dialect {
-        Dialect::Nginx => *response.status_mut() = status,
-        Dialect::Caddy | Dialect::Traefik => explained(status, code, detail, id, response),
+/// A refusal that reaches the caller as it is, except through nginx.
+fn problem(form: Form, status: StatusCode, code: &str, detail: &str, id: &str, response: &mut Response) {
+    match form {
+        Form::Nginx => *response.status_mut() = status,
+        Form::Whole => explained(status, code, detail, id, response),
     }
 }
 

@@ -3,23 +3,29 @@
 //! Paths are matched byte for byte. Nothing normalizes them first, and nothing of a check's own query counts.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Method, Request, StatusCode, Version, http};
+use hyper::{Method, Request, StatusCode, Version, http};
+use tower::ServiceExt;
 
-use super::check::{Gate, NeedsStore};
+use super::check::NeedsStore;
+use super::decider::Decider;
 use super::dialect::Dialect;
-use super::framing;
 use super::lines::Lines;
-use super::readers::Readers;
+use super::peer::Trust;
+use super::question::{Question, Source};
 use super::respond::Response;
+use super::{envoy, framing};
+use crate::http::listener::Peer;
 
 /// Whether peers and process are as they must be: given by the composition root.
 pub trait Probes: Send + Sync + 'static {
@@ -29,135 +35,219 @@ pub trait Probes: Send + Sync + 'static {
     fn metrics(&self) -> (&'static str, String);
 }
 
-type Question = Request<Incoming>;
+type Message = Request<Incoming>;
 
 /// Serves one connection of the decision listener.
 #[derive(Clone)]
 pub struct DecisionService {
-    gate: Arc<Gate>,
-    readers: Arc<Readers>,
+    decider: Decider,
     probes: Arc<dyn Probes>,
-    deadline: Duration,
-    trusted: bool,
+    others: Router,
+    peer: Peer,
+    trust: Trust,
+}
+
+/// In which way a message asks.
+#[derive(Clone, Copy)]
+enum Way {
+    Headers(Dialect),
+    Envoy,
 }
 
 impl DecisionService {
-    /// For a connection whose peer is `trusted`, or is not. Answers within `deadline`.
-    pub fn new(
-        gate: Arc<Gate>,
-        readers: Arc<Readers>,
-        probes: Arc<dyn Probes>,
-        deadline: Duration,
-        trusted: bool,
-    ) -> Self {
-        Self { gate, readers, probes, deadline, trusted }
+    /// For a connection of this peer, which may ask if `trust` holds. What is no check and no probe is for `others`, who
+    /// find the [`Peer`] among the request's extensions.
+    pub fn new(decider: Decider, probes: Arc<dyn Probes>, others: Router, peer: Peer, trust: Trust) -> Self {
+        Self { decider, probes, others, peer, trust }
     }
 
-    /// The response, if nothing need be waited for; otherwise the question's headers.
-    fn check_now(&self, dialect: Dialect, mut question: Question) -> Result<Response, HeaderMap> {
-        let lines = Lines::from(question.headers());
-        if let Err(cause) = framing::check(question.method(), question.version(), &lines) {
-            return Ok(self.gate.malformed(dialect, cause));
+    /// The response, if nothing need be waited for; otherwise the question.
+    fn check_now(&self, way: Way, mut message: Message) -> Result<Response, Box<Question>> {
+        let gate = &self.decider.gate;
+        let lines = Lines::from(message.headers());
+        if let Err(cause) = framing::check(message.method(), message.version(), &lines) {
+            return Ok(gate.malformed(cause));
         }
-        let answered = self.gate.find_now(dialect, lines);
-        let headers = std::mem::take(question.headers_mut());
+        let source = match way {
+            Way::Headers(dialect) => Source::Headers(dialect),
+            Way::Envoy => match envoy::told(message.method(), message.uri(), &lines) {
+                Ok(told) => Source::Told(told),
+                Err(cause) => return Ok(gate.malformed(cause)),
+            },
+        };
+        let answered = gate.find_now(&source, lines);
+        let headers = std::mem::take(message.headers_mut());
         match answered {
-            Ok(answered) => Ok(self.gate.respond(dialect, answered, headers)),
-            Err(NeedsStore) => Err(headers),
+            Ok(answered) => Ok(gate.respond(source.form(), answered, headers)),
+            Err(NeedsStore) => Err(Box::new(Question { source, headers })),
         }
     }
 
-    async fn check_later(self, dialect: Dialect, headers: HeaderMap) -> Response {
-        let Ok(answer) = self.readers.ask(dialect, headers) else { return self.gate.overloaded(dialect) };
-        match tokio::time::timeout(self.deadline, answer).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(_)) => self.gate.unavailable(dialect, "the decision failed unexpectedly"),
-            Err(_) => self.gate.unavailable(dialect, "the decision took too long"),
-        }
-    }
-
-    fn check(&self, dialect: Dialect, question: Question) -> Answering {
-        if question.version() == Version::HTTP_2 {
+    fn check(&self, way: Way, message: Message) -> Answering {
+        if message.version() == Version::HTTP_2 {
             // Each stream has a task of its own, so that nothing of it concerns the others.
             let service = self.clone();
-            return Answering::Later(Box::pin(async move {
-                match service.check_now(dialect, question) {
-                    Ok(response) => response,
-                    Err(headers) => service.check_later(dialect, headers).await,
+            return Answering::later(async move {
+                match service.check_now(way, message) {
+                    Ok(response) => response.map(AnswerBody::Whole),
+                    Err(question) => service.decider.decide_later(*question).await.map(AnswerBody::Whole),
                 }
-            }));
+            });
         }
-        match self.check_now(dialect, question) {
+        match self.check_now(way, message) {
             Ok(response) => Answering::now(response),
-            Err(headers) => Answering::Later(Box::pin(self.clone().check_later(dialect, headers))),
+            Err(question) => {
+                let decider = self.decider.clone();
+                Answering::later(async move { decider.decide_later(*question).await.map(AnswerBody::Whole) })
+            }
         }
     }
 
-    fn probe(&self, method: &Method, path: &str) -> Response {
+    fn pass_on(&self, mut message: Message) -> Answering {
+        message.extensions_mut().insert(self.peer);
+        let answer = self.others.clone().oneshot(message);
+        Answering::later(async move {
+            let Ok(response) = answer.await;
+            response.map(AnswerBody::Streamed)
+        })
+    }
+
+    fn probe(&self, probe: Probe, method: &Method) -> Response {
         if method != Method::GET && method != Method::HEAD {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        match path {
-            "/healthz" => plain(StatusCode::OK, "text/plain", "ok\n"),
-            "/readyz" => {
+        match probe {
+            Probe::Health => plain(StatusCode::OK, "text/plain", "ok\n"),
+            Probe::Readiness => {
                 let (ready, detail) = self.probes.ready();
                 let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
                 plain(status, "application/json", detail.to_string())
             }
-            "/metrics" => {
+            Probe::Metrics => {
                 let (content_type, text) = self.probes.metrics();
                 plain(StatusCode::OK, content_type, text)
             }
-            _ => plain(StatusCode::NOT_FOUND, "text/plain", "there is nothing here\n"),
         }
     }
 }
+
+/// What operators ask.
+#[derive(Clone, Copy)]
+enum Probe {
+    Health,
+    Readiness,
+    Metrics,
+}
+
+impl Probe {
+    fn at(path: &str) -> Option<Self> {
+        match path {
+            "/healthz" => Some(Self::Health),
+            "/readyz" => Some(Self::Readiness),
+            "/metrics" => Some(Self::Metrics),
+            _ => None,
+        }
+    }
+}
+
+/// The body of an answer.
+pub enum AnswerBody {
+    /// A decision's, or a probe's.
+    Whole(Full<Bytes>),
+    /// Any other.
+    Streamed(Body),
+}
+
+impl hyper::body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Streamed(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Streamed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Streamed(body) => body.size_hint(),
+        }
+    }
+}
+
+type AnswerResponse = http::Response<AnswerBody>;
 
 /// A response, or the way to it.
 pub enum Answering {
     /// It is there; taken when it is asked for.
     Now(Option<Response>),
     /// It has to be waited for.
-    Later(Pin<Box<dyn Future<Output = Response> + Send>>),
+    Later(Pin<Box<dyn Future<Output = AnswerResponse> + Send>>),
 }
 
 impl Answering {
     const fn now(response: Response) -> Self {
         Self::Now(Some(response))
     }
+
+    fn later(response: impl Future<Output = AnswerResponse> + Send + 'static) -> Self {
+        Self::Later(Box::pin(response))
+    }
 }
 
 impl Future for Answering {
-    type Output = Result<Response, Infallible>;
+    type Output = Result<AnswerResponse, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.get_mut() {
-            Self::Now(response) => response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response))),
+            Self::Now(response) => match response.take() {
+                Some(response) => Poll::Ready(Ok(response.map(AnswerBody::Whole))),
+                None => Poll::Pending,
+            },
             Self::Later(response) => response.as_mut().poll(cx).map(Ok),
         }
     }
 }
 
-impl hyper::service::Service<Question> for DecisionService {
-    type Response = Response;
+impl hyper::service::Service<Message> for DecisionService {
+    type Response = AnswerResponse;
     type Error = Infallible;
     type Future = Answering;
 
-    fn call(&self, question: Question) -> Self::Future {
-        if !self.trusted {
+    fn call(&self, message: Message) -> Self::Future {
+        if !self.trust.holds(message.headers()) {
             let refusal =
                 plain(StatusCode::FORBIDDEN, "text/plain", "this address is not among `decision.trusted_peers`\n");
             return Answering::now(refusal);
         }
-        let path = question.uri().path();
-        match path.strip_prefix("/check/").map(Dialect::from_name) {
-            // The body, if one was announced, is not waited for.
-            Some(Some(dialect)) => self.check(dialect, question),
-            _ => Answering::now(self.probe(question.method(), path)),
+        let path = message.uri().path();
+        // The body of a check, if one was announced, is not waited for.
+        if let Some(dialect) = path.strip_prefix("/check/").and_then(Dialect::from_name) {
+            self.check(Way::Headers(dialect), message)
+        } else if envoy::asks(message.uri()) {
+            self.check(Way::Envoy, message)
+        } else if let Some(probe) = Probe::at(path) {
+            Answering::now(self.probe(probe, message.method()))
+        } else {
+            self.pass_on(message)
         }
     }
+}
+
+/// What is neither a check nor a probe.
+pub fn others() -> Router {
+    Router::new().fallback(async || plain(StatusCode::NOT_FOUND, "text/plain", "there is nothing here\n"))
 }
 
 fn plain(status: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Response {

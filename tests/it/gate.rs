@@ -3,6 +3,7 @@
 mod caches;
 mod cases;
 mod credentials;
+mod envoy;
 pub mod matrix;
 mod peers;
 mod policies;

@@ -65,7 +65,7 @@ impl QuestionArguments {
         let mut headers = HeaderMap::new();
         let (method, about) = match self.dialect.or(named) {
             Some(dialect) => {
-                target.or_path(check_path(dialect));
+                target.or_path(format!("/check/{}", dialect.name()).parse()?);
                 (Method::GET, Some((dialect, self.ask_as_proxy(dialect, &mut headers)?)))
             }
             None => (self.ask_as_client()?, None),
@@ -95,14 +95,7 @@ impl QuestionArguments {
         let path = self.path.as_deref().ok_or_else(missing)?;
         let host = self.host.as_deref().unwrap_or("localhost");
         let client = self.client.unwrap_or_else(|| [127, 0, 0, 1].into()).to_string();
-        let [method, target, original, proto, address] = match dialect {
-            Dialect::Nginx => {
-                ["x-original-method", "x-original-uri", "x-original-host", "x-original-proto", "x-real-ip"]
-            }
-            Dialect::Caddy | Dialect::Traefik => {
-                ["x-forwarded-method", "x-forwarded-uri", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-for"]
-            }
-        };
+        let [method, target, original, proto, address] = dialect.header_names();
         let sent = [(method, &*self.method), (target, path), (original, host), (proto, "https"), (address, &*client)];
         for (name, value) in sent {
             let value = HeaderValue::try_from(value);
@@ -135,14 +128,6 @@ impl Question {
 fn dialect() -> impl TypedValueParser<Value = Dialect> {
     PossibleValuesParser::new(Dialect::ALL.map(Dialect::name))
         .try_map(|name| Dialect::from_name(&name).ok_or("expected a dialect"))
-}
-
-const fn check_path(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Nginx => "/check/nginx",
-        Dialect::Caddy => "/check/caddy",
-        Dialect::Traefik => "/check/traefik",
-    }
 }
 
 fn path(text: &str) -> Result<String, String> {

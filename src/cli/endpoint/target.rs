@@ -83,8 +83,8 @@ impl Target {
     }
 
     /// Asks for this path, if none was named.
-    pub(in crate::cli) fn or_path(&mut self, path: &'static str) {
-        self.path.get_or_insert(PathAndQuery::from_static(path));
+    pub(in crate::cli) fn or_path(&mut self, path: PathAndQuery) {
+        self.path.get_or_insert(path);
     }
 
     /// An error if somebody on a network could read what is sent, unless that `is_permitted`.
@@ -169,7 +169,7 @@ mod tests {
             ("unix:/d.sock", "unix:/d.sock:/check/nginx"),
         ] {
             let mut target = Target::parse(text).unwrap();
-            target.or_path("/check/nginx");
+            target.or_path(PathAndQuery::from_static("/check/nginx"));
             assert_eq!(target.to_string(), shown);
         }
     }

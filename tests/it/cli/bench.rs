@@ -166,7 +166,7 @@ fn a_secret_is_not_an_argument_and_does_not_cross_a_network_in_the_clear() {
         &["bench", "http://127.0.0.1:1/", "-H", "Connection: close"],
         &["bench", "http://127.0.0.1:1/", "--path", "/x"],
         &["bench", "http://127.0.0.1:1/check/nginx"],
-        &["bench", "unix:/nowhere.sock", "--dialect", "haproxy", "--path", "/"],
+        &["bench", "unix:/nowhere.sock", "--dialect", "squid", "--path", "/"],
         &["bench", "127.0.0.1:7180"],
         &["bench", "http://127.0.0.1:1/", "--duration", "11m"],
         &["bench", "http://127.0.0.1:1/", "--rate", "0"],

@@ -95,6 +95,34 @@ fn nobody_on_tcp_may_ask_where_nobody_is_trusted() {
 }
 
 #[test]
+fn a_stranger_may_ask_by_the_shared_token() {
+    let token = "a shared token of 32 bytes or more".replace(' ', "-");
+    let world = World::without_passwords(&[("decision.trusted_peers", "127.0.0.2"), ("decision.peer_token", &token)]);
+    let with = |sent: &str| {
+        let question = String::from_utf8(question(&world)).unwrap();
+        question.replacen("\r\n", &format!("\r\n{sent}"), 1).into_bytes()
+    };
+    let line = format!("Gatepost-Peer-Token: {token}\r\n");
+    assert_eq!(from("127.0.0.1", &world).send(&with(&line)).status, 200);
+    assert_eq!(from("127.0.0.2", &world).send(&with("")).status, 200, "by its address");
+    for sent in [
+        String::new(),
+        "Gatepost-Peer-Token:\r\n".to_owned(),
+        format!("{line}{line}"),
+        line.replace("32", "33"),
+        line.replace("-or-more", ""),
+        line.replace("Peer-Token", "Peer_Token"),
+        line.replace("Gatepost-Peer-Token:", "Authorization: Bearer"),
+    ] {
+        assert_stranger(&from("127.0.0.1", &world).send(&with(&sent)));
+    }
+    // On a connection that has shown it once, each question shows it again.
+    let mut connection = from("127.0.0.1", &world);
+    assert_eq!(connection.send(&with(&line)).status, 200);
+    assert_stranger(&connection.send(&with("")));
+}
+
+#[test]
 fn whoever_may_open_the_unix_socket_may_ask() {
     let folder = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}/decision.sock", folder.path().display());

@@ -1,7 +1,7 @@
 //! The decision listener, asked directly.
 
 mod caches;
-mod cases;
+pub mod cases;
 mod credentials;
 mod envoy;
 pub mod matrix;

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod caddy;
+mod cases;
 mod faults;
 mod nginx;
 mod sample;

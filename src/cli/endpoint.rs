@@ -7,6 +7,6 @@ mod credential;
 mod target;
 mod transport;
 
-pub(super) use self::credential::CredentialArguments;
+pub(super) use self::credential::{CredentialArguments, secret_in};
 pub(super) use self::target::Target;
 pub(super) use self::transport::{Stream, Transport};

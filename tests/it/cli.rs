@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod documents;
 mod policy;
+mod probe;
 mod program;
 mod serve;
 mod usage;

@@ -7,5 +7,5 @@ mod cases;
 mod faults;
 mod nginx;
 mod sample;
-mod stage;
+pub mod stage;
 mod traefik;

@@ -31,12 +31,12 @@ impl CredentialArguments {
         if self.key_stdin {
             return password::from_stdin("key").map(Some);
         }
-        self.key_file.as_deref().map_or_else(|| Ok(from_variable(variable)), |path| from_file(path).map(Some))
+        self.key_file.as_deref().map_or_else(|| Ok(from_variable(variable)), |path| secret_in(path).map(Some))
     }
 }
 
 /// The credential in a file's first line.
-pub(in crate::cli) fn from_file(path: &Path) -> Result<Secret> {
+pub(in crate::cli) fn secret_in(path: &Path) -> Result<Secret> {
     let text = fs::read_to_string(path).map(Zeroizing::new);
     let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
     match text.lines().next() {

@@ -11,6 +11,7 @@ mod coherence;
 mod devices;
 mod export;
 mod history;
+mod introspection;
 mod key_file;
 mod members;
 mod organizations;

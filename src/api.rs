@@ -12,6 +12,7 @@ mod body;
 mod caller;
 mod code;
 mod devices;
+mod introspection;
 mod jwks;
 mod members;
 mod openapi;
@@ -88,6 +89,7 @@ fn subjects() -> Vec<Subject> {
             [whoami::operations(), account::operations()].into_iter().flatten().collect(),
         ),
         subject("Two-factor authentication", "Authenticators and recovery codes.", totp::operations()),
+        subject("Introspection", "What a credential is worth.", introspection::operations()),
         subject("Organizations", "What applications belong to.", organizations::operations()),
         subject("Administrators", "Who administers an organization.", administrators::operations()),
         subject("Applications", "What roles are held on.", applications::operations()),

@@ -15,7 +15,7 @@ use crate::authz::{Engine, EngineCapacity};
 use crate::cache::Versions;
 use crate::clock::Clock;
 use crate::config::{Config, DecisionTarget};
-use crate::gate::{Gate, LogIn, Respond};
+use crate::gate::{Assertions, Gate, LogIn, Respond};
 use crate::http::listener::ListenError;
 use crate::mail::{Letters, SmtpMailer, SmtpMailerError};
 use crate::store::sqlite::SqliteStore;
@@ -138,6 +138,7 @@ impl App {
             log,
             Arc::clone(&metrics),
             log_in,
+            config.decision.assertion_audience.clone().map(|audience| Assertions::new(Arc::clone(&keyring), audience)),
             Respond::new(config.decision.headers.clone()),
         ));
         Ok(Self { accounts, verifier, engine, gate, keyring, coherence, store, metrics, clock })

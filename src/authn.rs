@@ -5,6 +5,7 @@
 
 mod api_key;
 mod argon2id;
+mod assertion;
 mod keyring;
 mod link;
 mod password;
@@ -19,6 +20,7 @@ mod vault;
 mod verifier;
 
 pub use api_key::{ApiKeyText, looks_like_api_key};
+pub use assertion::{ASSERTION_TYPE, Assertion};
 pub use keyring::{Keyring, KeyringError};
 pub use link::link_token;
 pub use password::{PasswordError, Passwords};

@@ -5,6 +5,7 @@
 
 mod answer;
 mod asked;
+mod assertions;
 mod check;
 mod decider;
 pub mod dialect;
@@ -20,6 +21,7 @@ mod service;
 
 pub use answer::{Answer, Invalid};
 pub use asked::{Asked, AskedError};
+pub use assertions::Assertions;
 pub use check::{Gate, NeedsStore};
 pub use decider::Decider;
 pub use lines::Lines;

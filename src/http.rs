@@ -3,9 +3,12 @@
 pub mod client;
 mod drain;
 pub mod host;
+mod inherited;
 mod limited;
 pub mod listener;
 pub mod path;
 mod patience;
 pub mod percent;
 pub mod serve;
+
+pub use inherited::find_inherited_sockets;

@@ -1,4 +1,4 @@
-//! JSON in and out.
+//! JSON in and out, and forms in.
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
-use serde::de::value::StringDeserializer;
+use serde::de::value::{MapDeserializer, StringDeserializer};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serializer};
 use utoipa::ToSchema;
@@ -15,6 +15,9 @@ use super::code::Code;
 use super::operation::{Contract, Takes};
 use super::problem::ApiError;
 use crate::secret::Secret;
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The longest body that is read, in bytes.
 const MAX_LEN: usize = 64 * 1024;
@@ -26,8 +29,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::MediaType);
+        if !is(JSON, request.headers()) {
+            return Err(ApiError::MediaType(JSON));
         }
         parse(&read(request.into_body()).await?).map(Self)
     }
@@ -35,7 +38,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
 impl<T: ToSchema> Takes for JsonBody<T> {
     fn describe(contract: &mut Contract) {
-        contract.body = Some(contract.schema::<T>());
+        contract.body = Some((JSON, contract.schema::<T>()));
         contract.codes.extend([
             Code::IncompleteBody,
             Code::MalformedJson,
@@ -43,6 +46,32 @@ impl<T: ToSchema> Takes for JsonBody<T> {
             Code::UnsupportedMediaType,
             Code::Invalid,
         ]);
+    }
+}
+
+/// A request's body: a form, whose fields are sent once (RFC 6749, appendix B).
+pub(super) struct FormBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for FormBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        if !is(FORM, request.headers()) {
+            return Err(ApiError::MediaType(FORM));
+        }
+        let body = read(request.into_body()).await?;
+        // A map would take the last of several values.
+        let fields = form_urlencoded::parse(&body).map(|(name, value)| (name.into_owned(), value.into_owned()));
+        serde_path_to_error::deserialize(MapDeserializer::<_, serde::de::value::Error>::new(fields))
+            .map_err(|error| invalid(error.path().to_string(), &error.inner().to_string()))
+            .map(Self)
+    }
+}
+
+impl<T: ToSchema> Takes for FormBody<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body = Some((FORM, contract.schema::<T>()));
+        contract.codes.extend([Code::IncompleteBody, Code::BodyTooLong, Code::UnsupportedMediaType, Code::Invalid]);
     }
 }
 
@@ -61,12 +90,12 @@ pub(super) fn name<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer:
     T::deserialize(StringDeserializer::new(String::deserialize(deserializer)?))
 }
 
-/// Whether the body is said to be JSON. Its parameters mean nothing (RFC 8259, section 11).
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether the body is said to be of this type. Its parameters mean nothing (RFC 8259, section 11).
+fn is(media_type: &str, headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let essence = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    essence.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
 }
 
 async fn read(body: Body) -> Result<Bytes, ApiError> {
@@ -234,7 +263,7 @@ mod tests {
             for value in values {
                 headers.append(CONTENT_TYPE, HeaderValue::from_str(value).unwrap());
             }
-            is_json(&headers)
+            is(JSON, &headers)
         };
         for good in ["application/json", "Application/JSON; charset=utf-8", "application/json ;charset=utf-8"] {
             assert!(with(&[good]), "{good}");

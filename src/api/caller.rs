@@ -6,13 +6,16 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Uri};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use super::ApiState;
 use super::code::Code;
 use super::operation::{Contract, Takes};
 use super::problem::ApiError;
 use crate::accounts::{Actor, Origin};
-use crate::authn::{Candidate, Refused, Verified, VerifyError};
+use crate::authn::{Candidate, Refused, Verified, VerifyError, looks_like_api_key};
 use crate::http::client::behind_proxies;
 use crate::http::host::CanonicalHost;
 use crate::http::listener::Peer;
@@ -35,6 +38,10 @@ impl Caller {
     }
 }
 
+/// The same where programs that speak OAuth call: these may send an API key as the password of Basic, as a client does
+/// its secret (RFC 6749, section 2.3.1).
+pub(super) struct Client(pub(super) Caller);
+
 /// Where a request comes from, whoever sent it.
 pub(super) struct Sender(pub(super) Origin);
 
@@ -42,7 +49,26 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let verified = verify(state, credential(&parts.headers)?).await?;
+        let (_, token) = credential(&parts.headers, &[Scheme::Bearer])?;
+        Self::verified(verify(state, token).await?, parts, state).await
+    }
+}
+
+impl FromRequestParts<ApiState> for Client {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let (scheme, token) = credential(&parts.headers, &[Scheme::Bearer, Scheme::Basic])?;
+        // Basic is for programs, and those have keys.
+        if scheme == Scheme::Basic && !looks_like_api_key(token.expose()) {
+            return Err(VerifyError::from(Refused).into());
+        }
+        Caller::verified(verify(state, token).await?, parts, state).await.map(Self)
+    }
+}
+
+impl Caller {
+    async fn verified(verified: Arc<Verified>, parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let Sender(origin) = Sender::from_request_parts(parts, state).await?;
         Ok(Self { actor: Actor::user(Arc::clone(&verified), origin), verified })
     }
@@ -83,15 +109,30 @@ impl Takes for Caller {
     }
 }
 
+impl Takes for Client {
+    fn describe(contract: &mut Contract) {
+        Caller::describe(contract);
+        contract.takes_basic = true;
+    }
+}
+
 impl Takes for Sender {
     fn describe(contract: &mut Contract) {
         contract.codes.insert(Code::MalformedHost);
     }
 }
 
-/// The text of the request's credential. Only `Authorization: Bearer` (RFC 6750, section 2.1) carries one; the scheme's
-/// case does not matter (RFC 9110, section 11.1).
-fn credential(headers: &HeaderMap) -> Result<Secret, ApiError> {
+/// How `Authorization` carries a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    /// As it is (RFC 6750, section 2.1).
+    Bearer,
+    /// As a password (RFC 7617). Any user name will do: the key says whose it is.
+    Basic,
+}
+
+/// The text of the request's credential, by one of these schemes, whose case does not matter (RFC 9110, section 11.1).
+fn credential(headers: &HeaderMap, schemes: &[Scheme]) -> Result<(Scheme, Secret), ApiError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(ApiError::Unauthenticated)?.as_bytes();
     // No credential holds a comma: somebody joined two headers, and the other reader may believe the other one.
@@ -100,14 +141,26 @@ fn credential(headers: &HeaderMap) -> Result<Secret, ApiError> {
     }
     let mut parts = value.splitn(2, |&byte| byte == b' ');
     let (scheme, token) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(ApiError::Unauthenticated);
-    }
+    let name = |scheme: Scheme| if scheme == Scheme::Basic { b"basic".as_slice() } else { b"bearer" };
+    let scheme = schemes.iter().copied().find(|known| scheme.eq_ignore_ascii_case(name(*known)));
+    let scheme = scheme.ok_or(ApiError::Unauthenticated)?;
     let token = std::str::from_utf8(token.trim_ascii()).map_err(|_| VerifyError::from(Refused))?;
-    Ok(Secret::new(token.to_owned()))
+    let token = match scheme {
+        Scheme::Bearer => Some(Secret::new(token.to_owned())),
+        Scheme::Basic => password(token),
+    };
+    Ok((scheme, token.ok_or_else(|| VerifyError::from(Refused))?))
 }
 
-async fn verify(state: &ApiState, text: Secret) -> Result<Arc<Verified>, ApiError> {
+/// The password of Basic credentials.
+fn password(encoded: &str) -> Option<Secret> {
+    let pair = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+    let (_, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
+    Some(Secret::new(password.to_owned()))
+}
+
+/// Whose credential it is.
+pub(super) async fn verify(state: &ApiState, text: Secret) -> Result<Arc<Verified>, ApiError> {
     let now = state.clock.now();
     let candidate = Candidate::read(text.expose()).map_err(VerifyError::from)?;
     let (verified, _) = match state.verifier.cached(candidate, now) {

@@ -67,7 +67,7 @@ codes! {
     MailNotConfigured = CONFLICT "mail_not_configured" "this installation sends no mail",
 
     BodyTooLong = PAYLOAD_TOO_LARGE "body_too_long" "the body is longer than 64 KiB",
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "the body is not `application/json`",
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "the body is not of the type that is documented",
     Invalid = UNPROCESSABLE_ENTITY "invalid" "a value cannot be accepted: `field` tells which",
     InvalidLink = UNPROCESSABLE_ENTITY "invalid_link" "the link was used before, or is too old",
     TooManyAttempts = TOO_MANY_REQUESTS "too_many_attempts" "too many attempts have failed",

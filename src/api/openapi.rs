@@ -85,6 +85,11 @@ fn document(subjects: Vec<Subject>) -> Value {
                     "scheme": "bearer",
                     "description": "An API key, which begins with `gp_`: until it is revoked or expires.",
                 },
+                "api_key_as_password": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "An API key as the password, with any user name.",
+                },
             },
         },
     })
@@ -96,18 +101,26 @@ fn described(operation: &Operation, tag: &str, problems: &mut Map<String, Value>
         "operationId": id,
         "summary": summary,
         "tags": [tag],
-        "security": if contract.needs_credential { json!([{"session": []}, {"api_key": []}]) } else { json!([]) },
+        "security": security(contract),
         "parameters": path_parameters(operation.path).chain(contract.query.iter().cloned()).collect::<Vec<_>>(),
         "responses": responses(contract, problems),
     });
     if let Some(about) = about {
         add(&mut described, "description", json!(about));
     }
-    if let Some(schema) = &contract.body {
-        let content = json!({"application/json": {"schema": schema}});
+    if let Some((media_type, schema)) = &contract.body {
+        let content = json!({*media_type: {"schema": schema}});
         add(&mut described, "requestBody", json!({"required": true, "content": content}));
     }
     described
+}
+
+fn security(contract: &Contract) -> Value {
+    match (contract.needs_credential, contract.takes_basic) {
+        (false, _) => json!([]),
+        (true, false) => json!([{"session": []}, {"api_key": []}]),
+        (true, true) => json!([{"session": []}, {"api_key": []}, {"api_key_as_password": []}]),
+    }
 }
 
 /// The identifiers in a path.
@@ -213,10 +226,12 @@ mod tests {
     fn every_body_has_an_example() {
         let document = document(subjects());
         for Operation { method, path, contract, .. } in operations() {
-            let Some(schema) = contract.body else { continue };
+            let Some((media_type, schema)) = contract.body else { continue };
             let name = schema["$ref"].as_str().unwrap().rsplit_once('/').unwrap().1;
             let schema = &document["components"]["schemas"][name];
-            assert_eq!(schema["additionalProperties"], false, "{method} {path} takes unknown fields");
+            if media_type == "application/json" {
+                assert_eq!(schema["additionalProperties"], false, "{method} {path} takes unknown fields");
+            }
             let example = schema["examples"][0].as_object();
             let example = example.unwrap_or_else(|| panic!("{method} {path} has no example"));
             for required in schema["required"].as_array().unwrap() {

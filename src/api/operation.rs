@@ -34,10 +34,12 @@ pub(super) struct Operation {
 #[derive(Default)]
 pub(super) struct Contract {
     pub(super) needs_credential: bool,
+    /// Whether the credential may come as the password of Basic, too.
+    pub(super) takes_basic: bool,
     /// The parameters of its query, as OpenAPI writes them.
     pub(super) query: Vec<Value>,
-    /// The schema of its body.
-    pub(super) body: Option<Value>,
+    /// The type and the schema of its body.
+    pub(super) body: Option<(&'static str, Value)>,
     /// Its answers by status: the type and the schema of their body.
     pub(super) answers: BTreeMap<u16, Option<(&'static str, Value)>>,
     /// The problems that it may have.

@@ -39,8 +39,8 @@ pub(super) enum ApiError {
     MalformedJson { line: usize, column: usize },
     #[error("the body is not JSON: it is not UTF-8")]
     NotUtf8,
-    #[error("expected a body of type `application/json`")]
-    MediaType,
+    #[error("expected a body of type `{0}`")]
+    MediaType(&'static str),
     #[error("the body is longer than 64 KiB")]
     BodyTooLong,
     #[error("expected the body to be an object")]
@@ -87,7 +87,7 @@ impl ApiError {
             Self::Host => Code::MalformedHost,
             Self::BodyIncomplete => Code::IncompleteBody,
             Self::MalformedJson { .. } | Self::NotUtf8 => Code::MalformedJson,
-            Self::MediaType => Code::UnsupportedMediaType,
+            Self::MediaType(_) => Code::UnsupportedMediaType,
             Self::BodyTooLong => Code::BodyTooLong,
             Self::NoSuchPath => Code::NotFound,
             Self::MethodNotAllowed => Code::MethodNotAllowed,

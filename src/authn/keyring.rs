@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
+use super::assertion::{self, Assertion};
 use super::token::{self, Claims, Issued, TokenSettings};
 use super::vault::{Rotation, Vault, VaultError};
 use crate::model::{self, SigningKeyId, Timestamp, UserId};
@@ -101,6 +102,18 @@ impl Keyring {
         let keys = self.keys.load();
         let (id, key) = keys.newest.as_ref().ok_or(KeyringError::Empty)?;
         Ok(token::issue(&self.settings, (*id, key), user, methods, now))
+    }
+
+    /// Signs an assertion; gives it in compact form.
+    pub fn assert(&self, assertion: &Assertion<'_>) -> Result<String, KeyringError> {
+        let keys = self.keys.load();
+        let (id, key) = keys.newest.as_ref().ok_or(KeyringError::Empty)?;
+        Ok(assertion::sign(&self.settings, (*id, key), assertion))
+    }
+
+    /// What tokens say of where they come from and whom they are for.
+    pub fn settings(&self) -> &TokenSettings {
+        &self.settings
     }
 
     pub(super) fn verify(&self, text: &str, now: Timestamp) -> Option<Claims> {

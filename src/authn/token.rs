@@ -121,11 +121,16 @@ pub(super) fn issue(
         amr: methods.iter().map(|method| (*method).to_owned()).collect(),
     };
     let header = Header { alg: Algorithm::EdDsa, typ: Type::Jwt, kid: key.0 };
-    let mut token = format!("{}.{}", encode(&header), encode(&claims));
-    let signature = key.1.sign(token.as_bytes());
+    Issued { token: Secret::new(sign(&header, &claims, key.1)), id, expires_at }
+}
+
+/// Header and claims with their signature, in compact form (RFC 7515, section 7.1).
+pub(super) fn sign(header: &impl Serialize, claims: &impl Serialize, key: &SigningKey) -> String {
+    let mut token = format!("{}.{}", encode(header), encode(claims));
+    let signature = key.sign(token.as_bytes());
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
-    Issued { token: Secret::new(token), id, expires_at }
+    token
 }
 
 /// The claims of the token, if it was signed by a key that `key_of` knows, names this issuer and audience, has begun
@@ -198,9 +203,7 @@ mod tests {
 
         /// A token with a right signature over whatever header and claims.
         fn sign(&self, header: &Value, claims: &Value) -> String {
-            let signed = format!("{}.{}", encode(header), encode(claims));
-            let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()).to_bytes());
-            format!("{signed}.{signature}")
+            sign(header, claims, &self.key)
         }
 
         fn header(&self) -> Value {

@@ -19,6 +19,7 @@ use super::settings::Settings;
 use crate::app::{App, Bound};
 use crate::clock::SystemClock;
 use crate::config::{Config, FlagValue, LogFormat};
+use crate::http::find_inherited_sockets;
 use crate::model::ListenAddress;
 use crate::telemetry::log;
 
@@ -31,6 +32,7 @@ Examples:
   gatepost serve           with the database in ./gatepost-data
   gatepost serve --demo    with a throw-away database, and curl lines to try
   gatepost serve --listen unix:/run/gatepost/decision.sock
+  gatepost serve --listen fd:3 --portal-listen fd:4    on sockets that systemd has opened
   gatepost serve --demo --listen 127.0.0.1:0 --portal-listen 127.0.0.1:0 --output json")]
 pub(super) struct Serve {
     /// Where proxies ask [default: 127.0.0.1:7180]
@@ -73,6 +75,7 @@ impl Serve {
             LogFormat::Json => log::Format::Json,
         };
         log::init(format, &config.log.level)?;
+        find_inherited_sockets();
         let runtime = Runtime::new().context("cannot start")?;
         // Before anything else, so that the demonstration's folder is removed whenever the program is told to stop.
         let signals = {
@@ -149,7 +152,7 @@ fn url(address: &ListenAddress) -> String {
             }
             format!("http://{address}")
         }
-        ListenAddress::Unix(_) => address.to_string(),
+        ListenAddress::Unix(_) | ListenAddress::Inherited(_) => address.to_string(),
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) static SECTION: Section = Section {
         &HEADER_ROLE,
         &HEADER_CREDENTIAL,
         &HEADER_DECISION,
+        &HEADER_ASSERTION,
+        &ASSERTION_AUDIENCE,
         &DEADLINE_MS,
     ],
 };
@@ -85,6 +87,21 @@ static HEADER_DECISION: Key = Key {
     doc: "The header that holds the decision's id, by which it is found in the decision log.",
 };
 
+static HEADER_ASSERTION: Key = Key {
+    name: "decision.header_assertion",
+    shape: HEADER_NAME,
+    default: Some("Gatepost-Assertion"),
+    doc: "The header that holds the assertion, if `decision.assertion_audience` is set.",
+};
+
+static ASSERTION_AUDIENCE: Key = Key {
+    name: "decision.assertion_audience",
+    shape: Shape::Text("what the upstream expects as `aud`, like https://app.example.com"),
+    default: None,
+    doc: "Gives each permitted request a JWT of one minute for this audience, signed by a key of \
+          `/.well-known/jwks.json`, so that the upstream can tell that the request came through.",
+};
+
 static DEADLINE_MS: Key = Key {
     name: "decision.deadline_ms",
     shape: Shape::Number(1..=5_000),
@@ -103,6 +120,8 @@ pub struct Decision {
     pub peer_token: Option<Digest>,
     /// The names of the identity headers.
     pub headers: IdentityHeaders,
+    /// Whom assertions are for, if there are any.
+    pub assertion_audience: Option<String>,
     /// How long a decision may take.
     pub deadline: Duration,
 }
@@ -120,6 +139,8 @@ pub struct IdentityHeaders {
     pub credential: HeaderName,
     /// The decision's id.
     pub decision: HeaderName,
+    /// The assertion that the request came through.
+    pub assertion: HeaderName,
 }
 
 impl Decision {
@@ -138,12 +159,14 @@ impl Decision {
             is_token.then(|| Digest::of(text.as_bytes()))
         });
         let headers = IdentityHeaders::resolve(reader);
+        let assertion_audience = reader.optional(&ASSERTION_AUDIENCE, |text| Some(text.to_owned()));
         let deadline = reader.number(&DEADLINE_MS).map(Duration::from_millis);
         Some(Self {
             listen: listen?,
             trusted_peers: trusted_peers?,
             peer_token: peer_token?,
             headers: headers?,
+            assertion_audience: assertion_audience?,
             deadline: deadline?,
         })
     }
@@ -157,6 +180,7 @@ impl IdentityHeaders {
         let role = read(&HEADER_ROLE);
         let credential = read(&HEADER_CREDENTIAL);
         let decision = read(&HEADER_DECISION);
+        let assertion = read(&HEADER_ASSERTION);
         // Upstreams that speak CGI (RFC 3875, section 4.1.18) do not tell `-` from `_`.
         let name = |header: &Option<HeaderName>| header.as_ref().map(|name| name.as_str().replace('_', "-"));
         reader.all_different_names(&[
@@ -165,8 +189,16 @@ impl IdentityHeaders {
             (&HEADER_ROLE, name(&role)),
             (&HEADER_CREDENTIAL, name(&credential)),
             (&HEADER_DECISION, name(&decision)),
+            (&HEADER_ASSERTION, name(&assertion)),
         ])?;
-        Some(Self { user: user?, email: email?, role: role?, credential: credential?, decision: decision? })
+        Some(Self {
+            user: user?,
+            email: email?,
+            role: role?,
+            credential: credential?,
+            decision: decision?,
+            assertion: assertion?,
+        })
     }
 }
 

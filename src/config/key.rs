@@ -55,8 +55,10 @@ pub enum Shape {
 }
 
 /// The shape of a key that names a [`crate::model::ListenAddress`].
-pub(super) const LISTEN_ADDRESS: Shape =
-    Shape::Text("an address and port like 127.0.0.1:7180, or a Unix socket like unix:/run/gatepost/decision.sock");
+pub(super) const LISTEN_ADDRESS: Shape = Shape::Text(
+    "an address and port like 127.0.0.1:7180, a Unix socket like unix:/run/gatepost/decision.sock, or a \
+                 socket of systemd's like fd:3",
+);
 
 /// The shape of a key that lists networks, each of which [`super::decision::network`] reads.
 pub(super) const NETWORKS: Shape =

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hyper::header::HeaderValue;
+
 use crate::authn::Verified;
 use crate::authz::{Decision, Permit};
 use crate::model::DecisionId;
@@ -42,6 +44,8 @@ pub struct Invalid;
 pub(super) struct Answered {
     pub(super) answer: Answer,
     pub(super) id: DecisionId,
+    /// What an allow takes along for the application, if that is configured.
+    pub(super) assertion: Option<HeaderValue>,
 }
 
 /// What was decided, and about whom.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::HeaderMap;
+use hyper::header::HeaderValue;
 
 use super::answer::{Allowed, Answer, Answered, Decided, Invalid};
 use super::asked::Asked;
+use super::assertions::Assertions;
 use super::lines::Lines;
 use super::presented::{self, Presented};
 use super::question::Source;
@@ -42,6 +44,7 @@ pub struct Gate {
     log: DecisionLog,
     metrics: Arc<Metrics>,
     log_in: Option<LogIn>,
+    assertions: Option<Assertions>,
     respond: Respond,
 }
 
@@ -71,9 +74,10 @@ impl Gate {
         log: DecisionLog,
         metrics: Arc<Metrics>,
         log_in: Option<LogIn>,
+        assertions: Option<Assertions>,
         respond: Respond,
     ) -> Self {
-        Self { verifier, engine, coherence, clock, log, metrics, log_in, respond }
+        Self { verifier, engine, coherence, clock, log, metrics, log_in, assertions, respond }
     }
 
     /// The response to a question, if the caches are enough for it. Does not block.
@@ -239,6 +243,10 @@ impl Gate {
     /// Counts and logs.
     fn conclude(&self, answer: Answer, trail: &Trail<'_>, began: Timestamp) -> Answered {
         let id = DecisionId::generate(began);
+        let (answer, assertion) = match self.assertion(&answer, trail, id, began).transpose() {
+            Ok(assertion) => (answer, assertion),
+            Err(instead) => (instead, None),
+        };
         let (outcome, decided) = match &answer {
             Answer::Allowed(allowed) => (Outcome::Allow, allowed.decided()),
             Answer::Unauthenticated { .. } => (Outcome::Unauthenticated, &trail.decided),
@@ -259,7 +267,21 @@ impl Gate {
             };
             self.record(id, outcome, cause, decided, trail, began);
         }
-        Answered { answer, id }
+        Answered { answer, id, assertion }
+    }
+
+    /// What an allow takes along, if that is configured; the answer instead if it cannot.
+    fn assertion(
+        &self,
+        answer: &Answer,
+        trail: &Trail<'_>,
+        id: DecisionId,
+        at: Timestamp,
+    ) -> Option<Result<HeaderValue, Answer>> {
+        let (Some(assertions), Answer::Allowed(allowed), Some(asked)) = (&self.assertions, answer, trail.asked) else {
+            return None;
+        };
+        Some(assertions.assert(allowed, asked, id, at))
     }
 
     fn record(

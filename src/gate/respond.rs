@@ -69,20 +69,20 @@ pub struct Respond {
 impl Respond {
     /// Responses with identity headers of these names.
     pub fn new(names: IdentityHeaders) -> Self {
-        let IdentityHeaders { user, email, role, credential, decision } = names;
+        let IdentityHeaders { user, email, role, credential, decision, assertion } = names;
         let [user, email, role, credential, decision] = [user, email, role, credential, decision].map(cheaply_cloned);
-        Self { names: IdentityHeaders { user, email, role, credential, decision } }
+        Self { names: IdentityHeaders { user, email, role, credential, decision, assertion } }
     }
 
     /// The response for an answer. Its head is made in the memory of `headers`, which are empty.
     pub(super) fn respond(&self, form: Form, answered: Answered, headers: HeaderMap) -> Response {
-        let Answered { answer, id } = answered;
+        let Answered { answer, id, assertion } = answered;
         let mut id_text = [0; ID_LEN];
         let id = id.encode(&mut id_text);
         let mut response = http::Response::new(Full::default());
         *response.headers_mut() = headers;
         match &answer {
-            Answer::Allowed(allowed) => self.allow(allowed, &mut response),
+            Answer::Allowed(allowed) => self.allow(allowed, assertion, &mut response),
             Answer::Unauthenticated { log_in: Some(address), .. } => redirect(form, address, &mut response),
             Answer::Unauthenticated { invalid, log_in: None } => challenge(form, *invalid, id, &mut response),
             Answer::Denied { .. } => {
@@ -107,7 +107,7 @@ impl Respond {
     }
 
     /// 200 with every identity header, an empty one too, so that the proxy overwrites what the client sent.
-    fn allow(&self, allowed: &Allowed, response: &mut Response) {
+    fn allow(&self, allowed: &Allowed, assertion: Option<HeaderValue>, response: &mut Response) {
         // INVARIANT: no response is 200 without a permit.
         let Some(permit) = allowed.permit() else {
             *response.status_mut() = StatusCode::FORBIDDEN;
@@ -128,6 +128,9 @@ impl Respond {
         headers.insert(self.names.email.clone(), email);
         headers.insert(self.names.role.clone(), role);
         headers.insert(self.names.credential.clone(), credential);
+        if let Some(assertion) = assertion {
+            headers.insert(self.names.assertion.clone(), assertion);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use super::inherited::{self, Inherited};
 use crate::model::ListenAddress;
 
 /// Who may connect to a Unix socket: its owner and its group. Put the proxy into the group, or the socket into a
@@ -54,7 +55,11 @@ pub struct Listener {
 #[derive(Debug)]
 enum Kind {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, _socket: Socket },
+    /// With its file, unless somebody else has made that.
+    Unix {
+        listener: UnixListener,
+        _socket: Option<Socket>,
+    },
 }
 
 impl Listener {
@@ -72,7 +77,17 @@ impl Listener {
                 let listener = UnixListener::bind(path).map_err(system)?;
                 let socket = Socket::made_at(path).map_err(system)?;
                 std::fs::set_permissions(path, PermissionsExt::from_mode(SOCKET_MODE)).map_err(system)?;
-                Ok(Self { address: address.clone(), kind: Kind::Unix { listener, _socket: socket } })
+                Ok(Self { address: address.clone(), kind: Kind::Unix { listener, _socket: Some(socket) } })
+            }
+            ListenAddress::Inherited(descriptor) => {
+                let kind = match inherited::take(*descriptor).map_err(system)? {
+                    Inherited::Tcp(listener) => Kind::Tcp(TcpListener::from_std(listener).map_err(system)?),
+                    Inherited::Unix(listener) => {
+                        Kind::Unix { listener: UnixListener::from_std(listener).map_err(system)?, _socket: None }
+                    }
+                };
+                let address = kind.address().map_err(system)?.unwrap_or_else(|| address.clone());
+                Ok(Self { address, kind })
             }
         }
     }
@@ -96,6 +111,18 @@ impl Listener {
                 Ok((Stream::Unix(stream), Peer::Unix))
             }
         }
+    }
+}
+
+impl Kind {
+    /// Where it listens, if that has a name.
+    fn address(&self) -> io::Result<Option<ListenAddress>> {
+        Ok(match self {
+            Self::Tcp(listener) => Some(ListenAddress::Tcp(listener.local_addr()?)),
+            Self::Unix { listener, .. } => {
+                listener.local_addr()?.as_pathname().map(|path| ListenAddress::Unix(path.to_owned()))
+            }
+        })
     }
 }
 

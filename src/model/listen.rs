@@ -12,17 +12,25 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// The path of a socket, made at the start and removed at the end.
     Unix(PathBuf),
+    /// The descriptor of a socket that whoever started the program has opened.
+    Inherited(i32),
 }
 
 /// The text names no place to listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected an address and port like 127.0.0.1:7180, or a Unix socket like unix:/run/gatepost/decision.sock")]
+#[error(
+    "expected an address and port like 127.0.0.1:7180, a Unix socket like unix:/run/gatepost/decision.sock, or \
+         a socket of systemd's like fd:3"
+)]
 pub struct ListenAddressError;
 
 impl FromStr for ListenAddress {
     type Err = ListenAddressError;
 
     fn from_str(text: &str) -> Result<Self, ListenAddressError> {
+        if let Some(descriptor) = text.strip_prefix("fd:") {
+            return descriptor.parse().map(Self::Inherited).map_err(|_| ListenAddressError);
+        }
         match text.strip_prefix("unix:") {
             Some("") => Err(ListenAddressError),
             Some(path) => Ok(Self::Unix(path.into())),
@@ -36,6 +44,7 @@ impl fmt::Display for ListenAddress {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Inherited(descriptor) => write!(f, "fd:{descriptor}"),
         }
     }
 }

@@ -11,6 +11,7 @@ mod credentials;
 mod devices;
 mod documentation;
 mod fixture;
+mod introspection;
 mod listener;
 mod matrix;
 mod members;

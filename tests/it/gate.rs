@@ -1,5 +1,6 @@
 //! The decision listener, asked directly.
 
+mod assertions;
 mod caches;
 pub mod cases;
 mod credentials;

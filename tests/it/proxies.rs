@@ -5,6 +5,7 @@ mod attacks;
 mod caddy;
 mod cases;
 mod faults;
+mod matrix;
 mod nginx;
 mod sample;
 pub mod stage;

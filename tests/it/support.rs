@@ -4,6 +4,7 @@
 pub mod authenticator;
 pub mod caddy;
 pub mod http;
+pub mod jwt;
 pub mod nginx;
 pub mod program;
 pub mod relay;

@@ -191,6 +191,16 @@ impl Api {
         answer
     }
 
+    /// Posts a form with a credential.
+    pub async fn submit(&self, credential: &str, path: &str, form: &str) -> Answer {
+        let mut request = Request::post(path).header("host", "api.example.com");
+        if !credential.is_empty() {
+            request = request.header("authorization", format!("Bearer {credential}"));
+        }
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
     pub async fn get(&self, credential: &str, path: &str) -> Answer {
         self.call(credential, "GET", path, Value::Null).await
     }

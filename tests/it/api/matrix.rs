@@ -57,6 +57,7 @@ fn rows() -> Vec<Row> {
         ("POST /v1/organizations", r#"{"name": "mine"}"#, ALL_201),
         ("GET /v1/applications", "", ALL_200),
         ("GET /v1/audit", "", ALL_200),
+        ("POST /v1/introspect", "token=x", ALL_200),
 
         // A key of the owner's.                                  own  adm  dev  opr  obs  otto chief str root nobody
         ("DELETE /v1/api-keys/{key}", "",                        [204, 404, 404, 404, 404, 404, 404, 404, 404, 401]),
@@ -163,8 +164,13 @@ async fn everybody_may_do_what_the_specification_says_and_nothing_else() {
         for (column, status) in expected.into_iter().enumerate() {
             let names = scene(&api, &people, row, column);
             let credential = if CALLERS[column] == "nobody" { "" } else { &people[column].key };
-            let body = if body.is_empty() { Value::Null } else { fill(body, &names).parse().unwrap() };
-            let answer = api.call(credential, method, &fill(path, &names), body).await;
+            let body = fill(body, &names);
+            let answer = if body.is_empty() || body.starts_with('{') {
+                let body = if body.is_empty() { Value::Null } else { body.parse().unwrap() };
+                api.call(credential, method, &fill(path, &names), body).await
+            } else {
+                api.submit(credential, path, &body).await
+            };
             if answer.status != status {
                 wrong.push(format!("{}: {call}: {status} is right, not {answer:?}", CALLERS[column]));
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
@@ -104,9 +105,25 @@ impl Program {
     /// Starts it as a server on free ports, and waits until it has printed a line that contains `last`.
     pub fn start(&self, arguments: &[&str], last: &str) -> Server {
         let own = ["serve", "--listen", "127.0.0.1:0", "--portal-listen", "127.0.0.1:0"];
-        let log = self.folder().join("serve.log");
         let mut command = self.command(&[&own, arguments].concat());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+        command.stdin(Stdio::null());
+        self.await_line(command, last)
+    }
+
+    /// Starts it as a server with this socket handed over as systemd does: proxies ask there.
+    pub fn serve_on(&self, socket: OwnedFd) -> Server {
+        let serve = ["serve", "--listen", "fd:3", "--portal-listen", "127.0.0.1:0", "--output", "json"];
+        let served = self.command(&serve);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0", "sh"]).arg(served.get_program());
+        command.args(served.get_args()).current_dir(self.folder()).env_clear().envs(&self.variables);
+        command.stdin(Stdio::from(socket));
+        self.await_line(command, "}")
+    }
+
+    fn await_line(&self, mut command: Command, last: &str) -> Server {
+        let log = self.folder().join("serve.log");
+        command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let mut server = Server { printed: String::new(), child, out };

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::program::{Program, Server};
-use crate::support::send;
+use crate::support::{Address, send};
 
 /// nginx's question whether `token` may do this.
 fn ask(decision: SocketAddr, token: &str, method: &str, path: &str) -> u16 {
@@ -64,6 +65,24 @@ fn the_demonstration_prints_one_line_and_answers_by_role() {
     assert_eq!((status.code(), rest.as_str()), (Some(0), ""));
     let left: Vec<_> = program.folder().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["serve.log"]);
+}
+
+#[test]
+fn a_socket_that_systemd_has_opened_is_served_and_left_to_it() {
+    let program = Program::new();
+    let path = program.folder().join("decision.sock");
+    let socket = UnixListener::bind(&path).unwrap();
+    let server = program.serve_on(socket.try_clone().unwrap().into());
+    let decision = format!("unix:{}", path.display());
+    assert_eq!(server.document()["decision"], json!(decision));
+    let address = Address::Unix(Box::leak(path.clone().into_boxed_path()));
+    assert_eq!(send(address, "GET", "/healthz", &[], "").status, 200);
+    server.signal("TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
+    assert!(path.exists(), "the next one is to be reached there");
+
+    let error = program.failure(&["serve", "--listen", "fd:3", "--portal-listen", "127.0.0.1:0"]);
+    assert!(error.contains("cannot listen on `fd:3`: no such socket was handed over"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Caddy with `forward_auth`, as `deploy/caddy` configures it.
 
+use super::matrix::{Cookies, every_cell_holds};
 use super::sample;
 use super::stage::Stage;
 use super::{attacks, faults};
@@ -51,4 +52,28 @@ fn no_answer_is_no_pass() {
 #[ignore = "needs caddy: tests/run.sh"]
 fn silence_is_not_waited_out() {
     faults::silence_is_not_waited_out(caddy::start);
+}
+
+#[test]
+#[ignore = "needs caddy: tests/run.sh"]
+fn every_cell_of_the_matrix_holds() {
+    every_cell_holds(&stage(), Cookies::Kept);
+}
+
+#[test]
+#[ignore = "needs caddy: tests/run.sh"]
+fn an_assertion_is_gateposts_or_none() {
+    sample::assertion(caddy::start);
+}
+
+#[test]
+#[ignore = "needs caddy: tests/run.sh"]
+fn one_connection_serves_all_questions() {
+    sample::one_connection_serves_all_questions(caddy::start);
+}
+
+#[test]
+#[ignore = "needs caddy: tests/run.sh"]
+fn browsers_are_sent_to_the_log_in_and_programs_are_not() {
+    sample::browsers_are_sent_to_the_log_in(caddy::start);
 }

@@ -2,8 +2,9 @@
 
 use gatepost::accounts::Actor;
 
-use super::stage::Stage;
-use crate::support::{Connection, Reply};
+use super::stage::{Stage, Start};
+use crate::support::http::request;
+use crate::support::{Connection, Relay, Reply, Upstream, World, jwt};
 
 /// Each role is allowed something and denied something else, with an API key, a session token and the session cookie.
 pub fn each_role(stage: &Stage) {
@@ -59,4 +60,83 @@ pub fn revocation(stage: &Stage) {
     outcome.assert_refused(&[401], "a revoked key");
     let invalid = |reply: &Reply| reply.header("www-authenticate").is_some_and(|c| c.contains("invalid_token"));
     assert!(outcome.reply.as_ref().is_some_and(invalid));
+}
+
+/// The application learns that a request came through, and cannot be told so by the client.
+pub fn assertion(start: Start) {
+    let forged = "eyJhbGciOiJub25lIn0.e30.";
+    let stage = Stage::new(start, World::without_passwords(&[("decision.assertion_audience", "https://app.test")]));
+    let (application, olga) = (stage.application(), stage.world.person("olga"));
+    let bearer = format!("Bearer {}", olga.api_key);
+    let headers = [("Host", "app.example.com"), ("Authorization", bearer.as_str()), ("Gatepost-Assertion", forged)];
+    let outcome = stage.ask("GET", &format!("{application}?q=1"), &headers);
+    let seen = outcome.passed();
+    let claims = jwt::verified(&stage.world, seen.header("gatepost-assertion").unwrap());
+    assert_eq!(claims["aud"], "https://app.test");
+    assert_eq!(claims["sub"], olga.id.to_string());
+    assert_eq!(claims["jti"], seen.header("gatepost-decision").unwrap());
+    assert_eq!((&claims["htm"], &claims["role"]), (&"GET".into(), &"observer".into()));
+    assert_eq!(claims["htu"], format!("http://app.example.com{application}"));
+
+    // Where there are none, the client cannot bring its own.
+    let stage = Stage::new(start, World::without_passwords(&[]));
+    let bearer = format!("Bearer {}", stage.world.person("olga").api_key);
+    let headers = [("Authorization", bearer.as_str()), ("Gatepost-Assertion", forged), ("Gatepost_Assertion", forged)];
+    let outcome = stage.ask("GET", &stage.application(), &headers);
+    assert!(outcome.seen.iter().all(|seen| !format!("{seen:?}").contains(forged)), "{:?}", outcome.seen);
+}
+
+/// The proxy keeps its connection to Gatepost, whatever the answers are.
+pub fn one_connection_serves_all_questions(start: Start) {
+    let world = World::without_passwords(&[]);
+    let upstream = Upstream::start();
+    let relay = Relay::to(world.decision);
+    let (_proxy, address) = start(relay.address.into(), upstream.address);
+    let target = format!("/applications/{}", world.application);
+    let bearer = |username: &str| format!("Bearer {}", world.person(username).api_key);
+    let (ada, otto) = (bearer("ada"), bearer("otto"));
+    for _ in 0..20 {
+        for (headers, status) in [
+            (vec![("Authorization", ada.as_str())], 200),
+            (vec![("Authorization", otto.as_str())], 403),
+            (vec![("Authorization", "Bearer invented")], 401),
+            (vec![], 401),
+        ] {
+            let reply = Connection::open(address).send(&request("POST", &target, &headers, "a body"));
+            assert_eq!(reply.status, 403, "no route takes it");
+            assert_eq!(Connection::open(address).send(&request("GET", &target, &headers, "")).status, status);
+        }
+    }
+    assert_eq!(relay.connections(), 1);
+}
+
+/// A browser that wants to see a page is sent to the log-in, a program is not.
+pub fn browsers_are_sent_to_the_log_in(start: Start) {
+    let settings = [("portal.url", "http://id.example.com"), ("portal.return_hosts", "app.example.com")];
+    let stage = Stage::new(start, World::without_passwords(&settings));
+    let target = format!("{}?tab=1&x=%2f", stage.application());
+    let browser = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let ask = |method: &str, headers: &[(&str, &str)]| {
+        let outcome = stage.ask(method, &target, headers);
+        assert_eq!(outcome.seen, []);
+        let reply = outcome.reply.unwrap();
+        assert_eq!(reply.header("cache-control"), Some("no-store"));
+        assert!(reply.status == 302 || reply.header("www-authenticate").is_some());
+        (reply.status, reply.header("location").map(str::to_owned))
+    };
+    let back = percent_encoding::utf8_percent_encode(
+        &format!("http://app.example.com{target}"),
+        percent_encoding::NON_ALPHANUMERIC,
+    )
+    .to_string();
+    let log_in = "http://id.example.com/login".to_owned();
+    let (redirected, refused) = ((302, Some(format!("{log_in}?return_to={back}"))), (401, None));
+    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser]), redirected);
+    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Cookie", "__Host-gatepost=old")]), redirected);
+    // A host that nobody has named is not returned to.
+    assert_eq!(ask("GET", &[("Host", "evil-example.com"), browser]), (302, Some(log_in)));
+    assert_eq!(ask("GET", &[("Host", "app.example.com"), ("Accept", "application/json")]), refused);
+    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Authorization", "Bearer x")]), refused);
+    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Sec-Fetch-Mode", "cors")]), refused);
+    assert_eq!(ask("HEAD", &[("Host", "app.example.com"), browser]), refused);
 }

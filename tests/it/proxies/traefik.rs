@@ -1,5 +1,6 @@
 //! Traefik with `forwardAuth`, as `deploy/traefik` configures it.
 
+use super::matrix::{Cookies, every_cell_holds};
 use super::sample;
 use super::stage::Stage;
 use super::{attacks, faults};
@@ -45,4 +46,28 @@ fn a_target_that_can_be_read_in_two_ways_is_refused_or_rewritten_for_both() {
 #[ignore = "needs traefik: tests/run.sh"]
 fn no_answer_is_no_pass() {
     faults::no_answer_is_no_pass(traefik::start);
+}
+
+#[test]
+#[ignore = "needs traefik: tests/run.sh"]
+fn every_cell_of_the_matrix_holds() {
+    every_cell_holds(&stage(), Cookies::Dropped);
+}
+
+#[test]
+#[ignore = "needs traefik: tests/run.sh"]
+fn an_assertion_is_gateposts_or_none() {
+    sample::assertion(traefik::start);
+}
+
+#[test]
+#[ignore = "needs traefik: tests/run.sh"]
+fn one_connection_serves_all_questions() {
+    sample::one_connection_serves_all_questions(traefik::start);
+}
+
+#[test]
+#[ignore = "needs traefik: tests/run.sh"]
+fn browsers_are_sent_to_the_log_in_and_programs_are_not() {
+    sample::browsers_are_sent_to_the_log_in(traefik::start);
 }

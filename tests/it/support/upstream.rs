@@ -96,11 +96,6 @@ impl Upstream {
     pub fn take(&self) -> Vec<Received> {
         std::mem::take(&mut *self.state.seen.lock().unwrap())
     }
-
-    /// How many connections there have been.
-    pub fn connections(&self) -> usize {
-        self.state.connections.load(Ordering::SeqCst)
-    }
 }
 
 impl State {

@@ -93,6 +93,7 @@ impl World {
             ListenAddress::Tcp(address) => Address::Tcp(*address),
             // As long as the process: a test has few of them.
             ListenAddress::Unix(path) => Address::Unix(Box::leak(path.clone().into_boxed_path())),
+            ListenAddress::Inherited(_) => panic!("nobody has handed over a socket"),
         };
         let portal = tcp(bound.portal_address());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -230,6 +231,6 @@ impl Drop for World {
 fn tcp(address: &ListenAddress) -> SocketAddr {
     match address {
         ListenAddress::Tcp(address) => *address,
-        ListenAddress::Unix(path) => panic!("{} is no TCP address", path.display()),
+        other => panic!("{other} is no TCP address"),
     }
 }

@@ -234,7 +234,7 @@ fn all_problems_are_told_at_once() {
     let problems = folders.problems();
     for file in [
         "policies/matrix.cedar:10:",
-        "policies/accounts.cedar:93:",
+        "policies/accounts.cedar:101:",
         "schema/routes.toml:25:",
         "schema/routes.toml:100:",
     ] {

@@ -81,7 +81,7 @@ fn bearer(token: &str) -> String {
 
 fn curl(address: &ListenAddress, path: &str) -> String {
     match address {
-        ListenAddress::Tcp(_) => format!("curl -i '{}{path}'", url(address)),
+        ListenAddress::Tcp(_) | ListenAddress::Inherited(_) => format!("curl -i '{}{path}'", url(address)),
         // A quote within single quotes ends them, stands on its own, and begins them again.
         ListenAddress::Unix(socket) => {
             let socket = socket.display().to_string().replace('\'', r"'\''");

@@ -1,9 +1,8 @@
 //! What nginx asks, and what it makes of the answer.
 
 use super::stage;
-use crate::proxies::stage::Stage;
 use crate::support::http::request;
-use crate::support::{Connection, Relay, Upstream, World, nginx};
+use crate::support::{Connection, Upstream, nginx};
 
 #[test]
 #[ignore = "needs nginx: tests/run.sh"]
@@ -57,63 +56,6 @@ fn gatepost_is_asked_with_nothing_of_the_clients_but_what_it_decides_by() {
     assert_eq!(seen[0].header("remote-user"), Some("ada"));
     assert_eq!((seen[0].header("remote-role"), seen[0].header("remote-email")), (None, None));
     assert_eq!(seen[0].body, "the body");
-}
-
-#[test]
-#[ignore = "needs nginx: tests/run.sh"]
-fn one_connection_serves_all_questions() {
-    let world = World::without_passwords(&[]);
-    let upstream = Upstream::start();
-    let relay = Relay::to(world.decision);
-    let (_proxy, address) = nginx::start(relay.address.into(), upstream.address);
-    let target = format!("/applications/{}", world.application);
-    let bearer = |username: &str| format!("Bearer {}", world.person(username).api_key);
-    let (ada, otto) = (bearer("ada"), bearer("otto"));
-    for _ in 0..20 {
-        for (headers, status) in [
-            (vec![("Authorization", ada.as_str())], 200),
-            (vec![("Authorization", otto.as_str())], 403),
-            (vec![("Authorization", "Bearer invented")], 401),
-            (vec![], 401),
-        ] {
-            let reply = Connection::open(address).send(&request("POST", &target, &headers, "a body"));
-            assert_eq!(reply.status, 403, "no route takes it");
-            assert_eq!(Connection::open(address).send(&request("GET", &target, &headers, "")).status, status);
-        }
-    }
-    assert_eq!((relay.connections(), upstream.connections()), (1, 1));
-}
-
-#[test]
-#[ignore = "needs nginx: tests/run.sh"]
-fn browsers_are_sent_to_the_log_in_and_programs_are_not() {
-    let settings = [("portal.url", "http://id.example.com"), ("portal.return_hosts", "app.example.com")];
-    let stage = Stage::new(nginx::start, World::without_passwords(&settings));
-    let target = format!("{}?tab=1&x=%2f", stage.application());
-    let browser = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
-    let ask = |method: &str, headers: &[(&str, &str)]| {
-        let outcome = stage.ask(method, &target, headers);
-        assert_eq!(outcome.seen, []);
-        let reply = outcome.reply.unwrap();
-        assert_eq!(reply.header("cache-control"), Some("no-store"));
-        assert!(reply.header("www-authenticate").is_some());
-        (reply.status, reply.header("location").map(str::to_owned))
-    };
-    let back = percent_encoding::utf8_percent_encode(
-        &format!("http://app.example.com{target}"),
-        percent_encoding::NON_ALPHANUMERIC,
-    )
-    .to_string();
-    let log_in = "http://id.example.com/login".to_owned();
-    let (redirected, refused) = ((302, Some(format!("{log_in}?return_to={back}"))), (401, None));
-    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser]), redirected);
-    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Cookie", "__Host-gatepost=old")]), redirected);
-    // A host that nobody has named is not returned to.
-    assert_eq!(ask("GET", &[("Host", "evil-example.com"), browser]), (302, Some(log_in)));
-    assert_eq!(ask("GET", &[("Host", "app.example.com"), ("Accept", "application/json")]), refused);
-    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Authorization", "Bearer x")]), refused);
-    assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Sec-Fetch-Mode", "cors")]), refused);
-    assert_eq!(ask("HEAD", &[("Host", "app.example.com"), browser]), refused);
 }
 
 #[test]

@@ -43,7 +43,7 @@ const KEY_VARIABLE: &str = "GATEPOST_PROBE_KEY";
 /// Sends some hundred odd requests through the proxy at URL, each on a connection of its own: paths that can be read in two
 /// ways, headers that only a proxy may set, forged identities, two hosts, two credentials, messages that hide another one.
 /// Each must be refused, or reach the application as the very request that was decided about. All are GET or as harmless,
-/// and go to PATH, to a path that does not exist and to nowhere else; no redirect is followed. The cases are
+/// and ask for PATH, for what is below it, or for what is not there; no redirect is followed. The cases are
 /// tests/cases/requests.json of Gatepost's sources, for other products, too.
 ///
 /// What the application would see is known if the probe is the application: give --listen-upstream an address, point the
@@ -71,7 +71,7 @@ pub(super) struct Probe {
     #[arg(long, value_name = "PATH", value_parser = arguments::path, default_value = "/gatepost-probe-denied")]
     denied_path: String,
     /// The host, and port, that the proxy knows the application by [default: those of URL]
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::host)]
     host: Option<String>,
     #[command(flatten)]
     credential: CredentialArguments,

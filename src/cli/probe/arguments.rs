@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::cli::arguments;
 use crate::cli::endpoint;
+use crate::http::host::CanonicalHost;
 use crate::http::path::CanonicalPath;
 use crate::secret::Secret;
 
@@ -47,6 +48,12 @@ pub(super) fn path(text: &str) -> Result<String, String> {
     Err("expected a path like /applications/019ab…, without query, percent-encoding and a slash at its end".to_owned())
 }
 
+/// What `Host` says.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let good = CanonicalHost::parse_text(text).is_ok();
+    if good { Ok(text.to_owned()) } else { Err("expected a host, like app.example.com or 127.0.0.1:8000".to_owned()) }
+}
+
 /// How long to wait.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     let time = arguments::duration(text)?;
@@ -65,6 +72,14 @@ mod tests {
         assert_eq!(path("/applications/019AB-x_1.y").as_deref(), Ok("/applications/019AB-x_1.y"));
         for text in ["", "/", "/a/", "a", "/a?b", "/a/../b", "/%61", "/a//b", "/caf\u{e9}", "/a;b", "/a#b", "/a b"] {
             assert!(path(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_no_more_than_a_host() {
+        assert_eq!(host("App.test:8443").as_deref(), Ok("App.test:8443"));
+        for text in ["", "a.test/x", "a.test, b.test", "a.test\r\nX: y", "x@a.test", "a.test:0"] {
+            assert!(host(text).is_err(), "{text}");
         }
     }
 }

@@ -5,7 +5,7 @@ mod request;
 use serde::{Serialize, Serializer};
 
 pub(super) use self::request::Request;
-use self::request::{IDENTITY, identity};
+use self::request::{IDENTITY, OF_DECISION, identity};
 use super::cases::{Case, Outcome};
 use super::client::Answer;
 use super::decisions::Record;
@@ -275,7 +275,7 @@ impl Judge<'_> {
     /// Holds the identity headers against the decision.
     fn check_identity(&self, case: &Case, head: &Head, record: Option<&Record>, findings: &mut Vec<Finding>) {
         let told = identity(head);
-        let is_nobody = told.iter().all(|(name, value)| value.is_empty() || name == "gatepost-decision");
+        let is_nobody = told.iter().all(|(name, value)| value.is_empty() || OF_DECISION.contains(&name.as_str()));
         let must_be_nobody =
             case.outcome == Outcome::Anonymous || record.is_some_and(|record| record.principal.is_none());
         if is_nobody && (must_be_nobody || record.is_none()) {
@@ -285,7 +285,7 @@ impl Judge<'_> {
         for (name, value) in &told {
             if !IDENTITY.contains(&name.as_str()) {
                 wrong(format!("the application got `{name}: {value}`"));
-            } else if must_be_nobody && name != "gatepost-decision" && !value.is_empty() {
+            } else if must_be_nobody && !OF_DECISION.contains(&name.as_str()) && !value.is_empty() {
                 wrong(format!("nobody has asked, and the application got `{name}: {value}`"));
             }
         }
@@ -298,8 +298,12 @@ impl Judge<'_> {
         for name in IDENTITY {
             let (usual, now) = (values(&self.usual.identity, name), values(&told, name));
             let is_right = match name {
-                // Of this decision.
-                "gatepost-decision" => now.len() == usual.len(),
+                "gatepost-decision" | "gatepost-assertion" => {
+                    if now.len() != usual.len() {
+                        wrong(format!("the application got {} `{name}` instead of {}", now.len(), usual.len()));
+                    }
+                    continue;
+                }
                 "remote-credential" => {
                     let decided = record.and_then(|record| record.credential.clone());
                     now.len() == usual.len() && decided.is_none_or(|kind| now.iter().all(|value| *value == kind))

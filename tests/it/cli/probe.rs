@@ -20,7 +20,15 @@ struct Setting {
 
 impl Setting {
     fn new(start: impl FnOnce(Address, SocketAddr) -> (crate::support::Program, SocketAddr)) -> Self {
-        let (mut program, world, application) = (Program::new(), World::without_passwords(&[]), free_address());
+        Self::with(&[], start)
+    }
+
+    /// With a Gatepost that is configured so.
+    fn with(
+        settings: &[(&'static str, &str)],
+        start: impl FnOnce(Address, SocketAddr) -> (crate::support::Program, SocketAddr),
+    ) -> Self {
+        let (mut program, world, application) = (Program::new(), World::without_passwords(settings), free_address());
         let (running, proxy) = start(world.decision, application);
         let (olga, devi) = (world.person("olga"), world.person("devi"));
         program.set("GATEPOST_PROBE_KEY", &olga.api_key);
@@ -62,8 +70,8 @@ fn faults(document: &Value) -> Vec<String> {
     faults
 }
 
-fn nothing_gets_through(start: Start) {
-    let setting = Setting::new(start);
+fn nothing_gets_through(start: Start, settings: &[(&'static str, &str)]) {
+    let setting = Setting::with(settings, start);
     let others = ["--other-key-file", "other", "--session-file", "session", "--other-session-file", "other-session"];
     let run = setting.probe_within(&[&others[..], &["--danger-key-in-query", "--output", "json"]].concat());
     let report = run.json();
@@ -86,19 +94,19 @@ fn nothing_gets_through(start: Start) {
 #[test]
 #[ignore = "needs nginx: tests/run.sh"]
 fn nothing_gets_through_the_shipped_nginx() {
-    nothing_gets_through(nginx::start);
+    nothing_gets_through(nginx::start, &[("decision.assertion_audience", "https://app.example.com")]);
 }
 
 #[test]
 #[ignore = "needs caddy: tests/run.sh"]
 fn nothing_gets_through_the_shipped_caddy() {
-    nothing_gets_through(caddy::start);
+    nothing_gets_through(caddy::start, &[]);
 }
 
 #[test]
 #[ignore = "needs traefik: tests/run.sh"]
 fn nothing_gets_through_the_shipped_traefik() {
-    nothing_gets_through(traefik::start);
+    nothing_gets_through(traefik::start, &[]);
 }
 
 /// A mistake in nginx's configuration, the class of cases that finds it, and how it is told.

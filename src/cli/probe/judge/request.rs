@@ -5,8 +5,10 @@ use crate::http::host::CanonicalHost;
 use crate::http::path::CanonicalPath;
 
 /// The headers that tell who it is, as applications made for CGI know them.
-pub(super) const IDENTITY: [&str; 5] =
-    ["remote-user", "remote-email", "remote-role", "remote-credential", "gatepost-decision"];
+pub(super) const IDENTITY: [&str; 6] =
+    ["remote-user", "remote-email", "remote-role", "remote-credential", "gatepost-decision", "gatepost-assertion"];
+/// Those which tell of the decision, and are other ones for each.
+pub(super) const OF_DECISION: [&str; 2] = ["gatepost-decision", "gatepost-assertion"];
 /// What a client claims in the cases.
 const FORGED: [&str; 2] = ["forged", "192.0.2.66"];
 /// What `Connection` may say to the application (RFC 9110, section 7.6.1).

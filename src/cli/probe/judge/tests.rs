@@ -75,6 +75,8 @@ fn whatever_differs_from_what_was_decided_about_is_found() {
         ("GET /a", "Remote-User: bob\n", json!({}), Fault::Identity),
         ("GET /a", "Remote_User: bob\n", json!({}), Fault::Identity),
         ("GET /a", "Remote-Groups: x\n", json!({}), Fault::Identity),
+        ("GET /a", "Gatepost-Decision: x\n", json!({}), Fault::Identity),
+        ("GET /a", "Gatepost-Assertion: x\n", json!({}), Fault::Identity),
         ("GET /a", "X-Webauth-User: Forged\n", json!({}), Fault::Identity),
         ("GET /a", "X-Forwarded-For: 192.0.2.66, 127.0.0.1\n", json!({}), Fault::Claim),
         ("GET /a", "X-Original-URI: /forged\n", json!({}), Fault::Claim),

@@ -6,8 +6,10 @@
 //!
 //! This is the only reader of the environment.
 
+mod authzen;
 mod cache;
 mod decision;
+mod fastcgi;
 mod file;
 mod key;
 mod log;
@@ -24,6 +26,7 @@ mod store;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub use authzen::AuthZen;
 pub use cache::Cache;
 pub use decision::{Decision, IdentityHeaders};
 pub use key::{Key, SECTIONS, Section, Shape};
@@ -38,7 +41,7 @@ pub use store::{Store, StoreKey};
 
 use reader::Reader;
 
-use crate::model::SmtpSettings;
+use crate::model::{ListenAddress, SmtpSettings};
 
 /// The file that is read when none is named, if it exists.
 const FILE: &str = "gatepost.toml";
@@ -48,6 +51,10 @@ const FILE: &str = "gatepost.toml";
 pub struct Config {
     /// The listener for proxies, and how they are answered.
     pub decision: Decision,
+    /// The AuthZEN Authorization API.
+    pub authzen: AuthZen,
+    /// Where web servers ask by FastCGI, if they do.
+    pub fastcgi: Option<ListenAddress>,
     /// The listener for people and programs.
     pub portal: Portal,
     /// The mail server; without one, no mail is sent.
@@ -111,6 +118,8 @@ impl Config {
     fn resolve(raw: &RawConfig, problems: Vec<Problem>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(raw, problems);
         let decision = Decision::resolve(&mut reader);
+        let authzen = AuthZen::resolve(&mut reader);
+        let fastcgi = fastcgi::resolve(&mut reader);
         let portal = Portal::resolve(&mut reader);
         let mail = mail::resolve(&mut reader, portal.as_ref());
         let store = Store::resolve(&mut reader);
@@ -121,6 +130,8 @@ impl Config {
         let config = || {
             Some(Self {
                 decision: decision?,
+                authzen: authzen?,
+                fastcgi: fastcgi?,
                 portal: portal?,
                 mail: mail?,
                 store: store?,

@@ -1,7 +1,8 @@
 //! The mechanics of HTTP: listening and serving, canonical paths and hosts. Knows nothing of accounts or policies.
 
+pub mod accept;
 pub mod client;
-mod drain;
+pub mod drain;
 pub mod host;
 mod inherited;
 mod limited;

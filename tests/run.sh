@@ -14,6 +14,9 @@ say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 # Debian's packages. Their services are not started: tests start their own, with their own configuration.
 missing=()
 [ -x /usr/sbin/nginx ] || missing+=(nginx)
+[ -x /usr/sbin/haproxy ] || missing+=(haproxy)
+[ -x /usr/sbin/apache2 ] || missing+=(apache2)
+[ -d /usr/share/lua/5.3/socket ] || missing+=(lua-socket)
 [ -x /usr/bin/oathtool ] || missing+=(oathtool)
 if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]}"
@@ -38,6 +41,8 @@ fi
 export GATEPOST_TEST_NGINX=/usr/sbin/nginx
 export GATEPOST_TEST_CADDY="$tools/bin/caddy"
 export GATEPOST_TEST_TRAEFIK="$tools/bin/traefik"
+export GATEPOST_TEST_HAPROXY=/usr/sbin/haproxy
+export GATEPOST_TEST_APACHE=/usr/sbin/apache2
 export GATEPOST_TEST_SMTPD="$tools/bin/python"
 export GATEPOST_TEST_SCHEMATHESIS="$tools/bin/st"
 

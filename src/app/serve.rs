@@ -1,4 +1,4 @@
-//! Serving: both listeners, and what goes on beside them.
+//! Serving: the listeners, and what goes on beside them.
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -16,8 +16,8 @@ use super::probes::AppProbes;
 use super::{App, AppError};
 use crate::accounts::Actor;
 use crate::api;
-use crate::config::{Config, Decision};
-use crate::gate::{Decider, DecisionService, Probes, Readers, Trust, others};
+use crate::config::{self, Config, Decision};
+use crate::gate::{AuthZen, Decider, DecisionService, Probes, Readers, Trust, others, serve_fastcgi};
 use crate::http::listener::{Listener, Peer};
 use crate::http::serve::{ServeOptions, serve};
 use crate::model::ListenAddress;
@@ -38,15 +38,21 @@ pub struct Bound {
     app: Arc<App>,
     readers: Arc<Readers>,
     decision: Listener,
+    fastcgi: Option<Listener>,
     portal: Listener,
     settings: Decision,
+    authzen: config::AuthZen,
     trusted_proxies: Arc<[IpNet]>,
 }
 
 impl Bound {
-    /// Opens both listeners, and starts the threads that read the store for decisions.
+    /// Opens the listeners, and starts the threads that read the store for decisions.
     pub async fn bind(app: Arc<App>, config: &Config) -> Result<Self, AppError> {
         let decision = Listener::bind(&config.decision.listen).await?;
+        let fastcgi = match &config.fastcgi {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
         let portal = Listener::bind(&config.portal.listen).await?;
         let (settings, trusted_proxies) = (config.decision.clone(), config.portal.trusted_proxies.as_slice().into());
         let gate = Arc::clone(&app.gate);
@@ -54,12 +60,18 @@ impl Bound {
         let threads = available_parallelism().map_or(2, |cores| cores.get().max(2));
         let readers = Readers::start(threads, move |question| gate.answer(&question.source, &question.headers));
         let readers = Arc::new(readers.map_err(AppError::Readers)?);
-        Ok(Self { app, readers, decision, portal, settings, trusted_proxies })
+        let authzen = config.authzen.clone();
+        Ok(Self { app, readers, decision, fastcgi, portal, settings, authzen, trusted_proxies })
     }
 
     /// Where proxies ask: with the port that the system chose, if it was left to it.
     pub fn decision_address(&self) -> &ListenAddress {
         self.decision.address()
+    }
+
+    /// Where web servers ask by FastCGI, if they may.
+    pub fn fastcgi_address(&self) -> Option<&ListenAddress> {
+        self.fastcgi.as_ref().map(Listener::address)
     }
 
     /// Where people and programs come.
@@ -69,11 +81,17 @@ impl Bound {
 
     /// Serves until `shutdown` is ready, then drains: finishes what is in flight, and writes out the decision log.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, readers, decision, portal, settings, trusted_proxies } = self;
+        let Self { app, readers, decision, fastcgi, portal, settings, authzen, trusted_proxies } = self;
         let (stop, stopped) = watch::channel(());
         let probes: Arc<dyn Probes> = Arc::new(AppProbes(Arc::clone(&app)));
         let decider = Decider::new(Arc::clone(&app.gate), Arc::clone(&readers), settings.deadline);
-        let others = others();
+        let url = authzen.url.map(|url| url.to_string()).or_else(|| match decision.address() {
+            ListenAddress::Tcp(address) if !address.ip().is_unspecified() => Some(format!("http://{address}")),
+            ListenAddress::Tcp(_) | ListenAddress::Unix(_) | ListenAddress::Inherited(_) => None,
+        });
+        let authzen = AuthZen::new(Arc::clone(&app.gate), authzen.callers, url, settings.deadline);
+        let others = others().merge(authzen.router());
+        let (fastcgi_decider, fastcgi_settings) = (decider.clone(), settings.clone());
         let decision_service = move |peer: Peer| {
             let trust = Trust::of(peer, &settings);
             DecisionService::new(decider.clone(), Arc::clone(&probes), others.clone(), peer, trust)
@@ -96,6 +114,12 @@ impl Bound {
             let _ = stopped.changed().await;
         };
         let decisions = serve(decision, decision_service, ServeOptions::default(), stop_requested(stopped.clone()));
+        let fastcgi_stop = stop_requested(stopped.clone());
+        let web_servers = async {
+            if let Some(listener) = fastcgi {
+                serve_fastcgi(listener, fastcgi_decider, fastcgi_settings, fastcgi_stop).await;
+            }
+        };
         let people = serve(portal, portal_service, ServeOptions::default(), stop_requested(stopped.clone()));
         let background = tokio::spawn(background(Arc::clone(&app)));
         tokio::join!(
@@ -104,6 +128,7 @@ impl Bound {
                 let _ = stop.send(());
             },
             decisions,
+            web_servers,
             people,
         );
         background.abort();

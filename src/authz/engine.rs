@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use serde_json::json;
 
 use super::decision::Decision;
 use super::entities;
-use super::evaluate::{evaluate, failed};
+use super::evaluate::{Failure, add_filed, evaluate, failed};
 use super::facts::{Facts, FactsKey, FactsOf};
 use super::generation::{self, Generation, LoadError, Source};
+use super::inquiry::{self, Found, Inquiry, InquiryError, Page, Sought};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
 use super::reads::{ContextParts, Reads};
 use crate::cache::{Cache, Stamp, Versions};
@@ -128,7 +130,9 @@ impl Engine {
         if let Some(known) = key.as_ref().and_then(|key| self.remembered(key, question)) {
             return Ok(known);
         }
-        let decision = Arc::new(evaluate(generation, question.action, subject, resource, &facts, circumstances));
+        let load = self.load_facts();
+        let decision = evaluate(generation, question.action, subject, resource, &facts, circumstances, &load)?;
+        let decision = Arc::new(decision);
         if let Some(key) = key {
             let stamp = self.versions.both(subject_stamp, &stamp);
             self.decisions.insert(key, Arc::clone(&decision), stamp, None);
@@ -152,8 +156,9 @@ impl Engine {
     ) -> Result<(Decision, Guard<Arc<Generation>>), StoreError> {
         let generation = self.generation();
         let facts = Facts::load(store, subject.user_id(), resource)?;
+        let load = |user: Option<UserId>, resource: &Resource| Facts::load(store, user, resource).map(Arc::new);
         let decision = match generation.action_by_name(action) {
-            Some((index, _)) => evaluate(&generation, index, subject, resource, &facts, circumstances),
+            Some((index, _)) => evaluate(&generation, index, subject, resource, &facts, circumstances, &load)?,
             None => failed(&generation, &facts, format!("the schema has no action `{action}`")),
         };
         Ok((decision, generation))
@@ -168,10 +173,34 @@ impl Engine {
     ) -> Result<serde_json::Value, StoreError> {
         let facts = Facts::load(store, subject.user_id(), resource)?;
         let generation = self.generation();
-        let json = entities::slice(subject, resource, &facts, generation.prepared().types(), Reads::EVERYTHING)
-            .map(|slice| slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())
-            .unwrap_or_default();
-        Ok(serde_json::Value::Array(json))
+        let (types, reads) = (generation.prepared().types(), Reads::EVERYTHING);
+        let Ok(mut slice) = entities::slice(subject, resource, &facts, types, reads) else { return Ok(json!([])) };
+        let load = |user: Option<UserId>, resource: &Resource| Facts::load(store, user, resource).map(Arc::new);
+        if let Err(Failure::Store(error)) = add_filed(&generation, reads, &mut slice, &load) {
+            return Err(error);
+        }
+        Ok(slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())
+    }
+
+    /// The decision on a question in the words of the schema. Blocks where the store must be asked.
+    pub fn inquire(&self, generation: &Generation, inquiry: &Inquiry<'_>) -> Result<Decision, InquiryError> {
+        inquiry::decide(generation, &self.load_facts(), inquiry)
+    }
+
+    /// The subjects, resources or actions for which the policies permit it. Blocks.
+    pub fn search(
+        &self,
+        generation: &Generation,
+        sought: Sought,
+        inquiry: &Inquiry<'_>,
+        page: &Page<'_>,
+    ) -> Result<Found, StoreError> {
+        let store: &dyn Store = &*self.store;
+        inquiry::search(generation, store, &self.load_facts(), sought, inquiry, page)
+    }
+
+    fn load_facts(&self) -> impl Fn(Option<UserId>, &Resource) -> Result<Arc<Facts>, StoreError> {
+        |user, resource| self.facts(user, resource).map(|(facts, _)| facts)
     }
 
     fn facts(&self, user: Option<UserId>, resource: &Resource) -> Result<(Arc<Facts>, Stamp), StoreError> {
@@ -189,11 +218,16 @@ impl Engine {
     /// What the decision may be kept under; nothing if it depends on more than the key and its stamp hold.
     // INVARIANT: a decision is a function of the generation, the action, the facts and the parts of the context that
     // policies on the action can read. The first two are in the key, the facts follow from subject and resource, which
-    // are in the key, at the time of the stamp; and each part of the context that can be read is in the key, or follows
+    // are in the key, at the time of the stamp, and so do the entities of files unless they lead to others of the store,
+    // for which there is no key; and each part of the context that can be read is in the key, or follows
     // from the credential's digest, or there is no key.
     fn key(&self, generation: &Generation, question: &Question<'_>) -> Option<DecisionKey> {
         let Question { subject, action, resource, circumstances, .. } = question;
-        let mut read = generation.prepared().action(*action)?.reads.context;
+        let reads = generation.prepared().action(*action)?.reads;
+        if generation.filed().may_lead_to_store(resource, reads) {
+            return None;
+        }
+        let mut read = reads.context;
         if !circumstances.tells_member() {
             // What is not there is the same for all.
             read = read.without(ContextParts::MEMBER);

@@ -20,12 +20,12 @@ use smol_str::SmolStr;
 
 pub(super) use self::context::context;
 pub(super) use self::samples::{ContextSamples, context_samples, samples};
-pub(super) use self::uids::Types;
-use self::uids::{OwnTypes, nobody, own_types, team};
+pub(super) use self::uids::{OwnTypes, Types, of_resource, own_types};
+use self::uids::{nobody, team};
 use super::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use super::question::{Resource, Subject};
 use super::reads::{Attribute, Reads};
-use crate::model::{Role, User};
+use crate::model::{Role, User, UserId};
 
 /// The slice could not be built; the decision is then a deny.
 #[derive(Debug, thiserror::Error)]
@@ -61,40 +61,7 @@ pub(super) fn slice(
     let own = own_types()?;
     let builder = Builder { own: &own, reads };
     let resource_uid = Arc::new(uids::of_resource(&own, types, resource)?);
-    let mut entities = Vec::with_capacity(4);
-    let mut teams = HashSet::new();
-    match (facts, resource) {
-        (Facts::Application(Some(known)), _) => {
-            let organization = uids::organization(&own, known.organization.organization.id);
-            entities.push(builder.application((*resource_uid).clone(), known, &organization));
-            entities.extend(builder.organization_of_application(organization, &known.organization));
-            builder.join_teams(known, &mut teams);
-        }
-        (Facts::Device(Some(known)), _) => {
-            let organization = uids::organization(&own, known.organization.organization.id);
-            let application = uids::application(&own, known.application.id);
-            entities.push(builder.device((*resource_uid).clone(), known, &application, &organization));
-            if reads.reach(Attribute::Application) {
-                entities.push(builder.application(application, known, &organization));
-                entities.extend(builder.organization_of_application(organization, &known.organization));
-            }
-            builder.join_teams(known, &mut teams);
-        }
-        (Facts::Application(None) | Facts::Device(None), _) => {
-            entities.push(builder.entity((*resource_uid).clone(), builder.nobodys_teams()));
-        }
-        (Facts::Organization(Some(known)), _) => {
-            entities.push(builder.organization((*resource_uid).clone(), known));
-            builder.join_administration(known, &mut teams);
-        }
-        (Facts::Organization(None), _) | (Facts::Nothing, Resource::Unregistered { .. }) => {
-            entities.push(builder.unregistered((*resource_uid).clone()));
-        }
-        (Facts::User(Some(known)), _) if subject.user_id() != Some(known.id) => {
-            entities.push(builder.user(known, (*resource_uid).clone(), HashSet::new()));
-        }
-        (Facts::User(_) | Facts::Nothing, _) => entities.push(Entity::with_uid((*resource_uid).clone())),
-    }
+    let Surroundings { mut entities, teams } = builder.surroundings(subject.user_id(), resource, &resource_uid, facts);
     let principal = Arc::new(uids::of_subject(&own, subject));
     if let Subject::User { user: known, .. } = subject {
         // The subject may be the resource as well, which then stands in the slice once.
@@ -106,12 +73,75 @@ pub(super) fn slice(
     Ok(Slice { principal, resource: resource_uid, entities })
 }
 
+/// A resource and what it belongs to.
+pub(super) struct Surroundings {
+    /// As of [`Slice::entities`].
+    pub(super) entities: Vec<Entity>,
+    /// The teams that the user is in, as far as the application and its organization know.
+    pub(super) teams: HashSet<EntityUID>,
+}
+
+/// Builds all of a resource that the store may know, and finds the teams of `user` there.
+pub(super) fn surroundings(
+    user: Option<UserId>,
+    resource: &Resource,
+    uid: &EntityUID,
+    facts: &Facts,
+) -> Result<Surroundings> {
+    let own = own_types()?;
+    Ok(Builder { own: &own, reads: Reads::EVERYTHING }.surroundings(user, resource, uid, facts))
+}
+
+/// Builds all of a user who is in these teams.
+pub(super) fn user(user: &User, uid: EntityUID, teams: HashSet<EntityUID>) -> Result<Entity> {
+    let own = own_types()?;
+    Ok(Builder { own: &own, reads: Reads::EVERYTHING }.user(user, uid, teams))
+}
+
 struct Builder<'a> {
     own: &'a OwnTypes,
     reads: Reads,
 }
 
 impl Builder<'_> {
+    fn surroundings(&self, user: Option<UserId>, resource: &Resource, uid: &EntityUID, facts: &Facts) -> Surroundings {
+        let mut entities = Vec::with_capacity(4);
+        let mut teams = HashSet::new();
+        match (facts, resource) {
+            (Facts::Application(Some(known)), _) => {
+                let organization = uids::organization(self.own, known.organization.organization.id);
+                entities.push(self.application(uid.clone(), known, &organization));
+                entities.extend(self.organization_of_application(organization, &known.organization));
+                self.join_teams(known, &mut teams);
+            }
+            (Facts::Device(Some(known)), _) => {
+                let organization = uids::organization(self.own, known.organization.organization.id);
+                let application = uids::application(self.own, known.application.id);
+                entities.push(self.device(uid.clone(), known, &application, &organization));
+                if self.reads.reach(Attribute::Application) {
+                    entities.push(self.application(application, known, &organization));
+                    entities.extend(self.organization_of_application(organization, &known.organization));
+                }
+                self.join_teams(known, &mut teams);
+            }
+            (Facts::Application(None) | Facts::Device(None), _) => {
+                entities.push(self.entity(uid.clone(), self.nobodys_teams()));
+            }
+            (Facts::Organization(Some(known)), _) => {
+                entities.push(self.organization(uid.clone(), known));
+                self.join_administration(known, &mut teams);
+            }
+            (Facts::Organization(None), _) | (Facts::Nothing, Resource::Unregistered { .. }) => {
+                entities.push(self.unregistered(uid.clone()));
+            }
+            (Facts::User(Some(known)), _) if user != Some(known.id) => {
+                entities.push(self.user(known, uid.clone(), HashSet::new()));
+            }
+            (Facts::User(_) | Facts::Nothing, _) => entities.push(Entity::with_uid(uid.clone())),
+        }
+        Surroundings { entities, teams }
+    }
+
     fn user(&self, user: &User, uid: EntityUID, teams: HashSet<EntityUID>) -> Entity {
         let attributes = [
             self.attribute(Attribute::Email, || text(user.email.as_str())),

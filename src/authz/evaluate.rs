@@ -9,15 +9,18 @@ use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::ValidatorSchema;
 
 use super::decision::Decision;
-use super::entities;
+use super::entities::{self, Slice};
 use super::facts::Facts;
 use super::generation::Generation;
 use super::index::Authorization;
+use super::inquiry::{Gathering, InquiryError, LoadFacts};
 use super::prepared::PreparedAction;
 use super::question::{Circumstances, Resource, Subject};
-use super::reads::ContextParts;
+use super::reads::{ContextParts, Reads};
+use crate::store::StoreError;
 
-/// Asks Cedar. Whatever goes wrong is a deny that says what.
+/// Asks Cedar. Whatever goes wrong is a deny that says what, unless it is the store. That is asked by `load`, for nothing
+/// but what entities of files lead to.
 pub(super) fn evaluate(
     generation: &Generation,
     action: u16,
@@ -25,18 +28,32 @@ pub(super) fn evaluate(
     resource: &Resource,
     facts: &Facts,
     circumstances: &Circumstances<'_>,
-) -> Decision {
+    load: LoadFacts<'_>,
+) -> Result<Decision, StoreError> {
     let Some(action) = generation.prepared().action(action) else {
-        return failed(generation, facts, "the action is not one of this generation".to_owned());
+        return Ok(failed(generation, facts, "the action is not one of this generation".to_owned()));
     };
-    match ask(generation, action, subject, resource, facts, circumstances) {
+    Ok(match ask(generation, action, subject, resource, facts, circumstances, load) {
         Ok(Authorization { decision, reason, errors }) => {
             // An error makes Cedar skip the policy, which may be a `forbid`: so any error denies.
             let allowed = decision == Answer::Allow && errors.is_empty();
             let errors = errors.iter().map(|error| error.to_string().into()).collect();
             Decision::new(generation.number(), allowed, facts.role(), reason.into(), errors)
         }
-        Err(error) => failed(generation, facts, error),
+        Err(Failure::Store(error)) => return Err(error),
+        Err(Failure::Other(error)) => failed(generation, facts, error),
+    })
+}
+
+/// Why Cedar could not be asked.
+pub(super) enum Failure {
+    Store(StoreError),
+    Other(String),
+}
+
+impl From<String> for Failure {
+    fn from(error: String) -> Self {
+        Self::Other(error)
     }
 }
 
@@ -47,9 +64,11 @@ fn ask(
     resource: &Resource,
     facts: &Facts,
     circumstances: &Circumstances<'_>,
-) -> Result<Authorization, String> {
+    load: LoadFacts<'_>,
+) -> Result<Authorization, Failure> {
     let slice = entities::slice(subject, resource, facts, generation.prepared().types(), action.reads);
-    let slice = slice.map_err(|error| error.to_string())?;
+    let mut slice = slice.map_err(|error| error.to_string())?;
+    add_filed(generation, action.reads, &mut slice, load)?;
     let fits = action.fits(&slice.principal, &slice.resource, circumstances);
     // Of a context that is looked at by the schema, too, nothing may be missing but the address, which takes longer to
     // build than all else.
@@ -74,6 +93,32 @@ fn ask(
     let entities = Entities::from_entities(all, None::<&NoEntitiesSchema>, closed, extensions);
     let entities = entities.map_err(|error| error.to_string())?;
     Ok(generation.index().authorize_for(&action.keys, &request, &entities))
+}
+
+/// Adds the entities of files that may be looked at, and what these lead to.
+pub(super) fn add_filed(
+    generation: &Generation,
+    reads: Reads,
+    slice: &mut Slice,
+    load: LoadFacts<'_>,
+) -> Result<(), Failure> {
+    let filed = generation.filed();
+    if filed.is_empty() {
+        return Ok(());
+    }
+    if filed.lead_to_store(filed.roots(&slice.resource, reads)) {
+        // What the subject is in depends on all of it, so all is gathered together.
+        let gathered = Gathering::of_roots(generation, load, &slice.principal, &slice.resource, reads);
+        slice.entities = gathered.map_err(|error| match error {
+            InquiryError::Store(error) => Failure::Store(error),
+            InquiryError::Unfit(error) => Failure::Other(error.to_string()),
+        })?;
+        return Ok(());
+    }
+    let reached = filed.reach(filed.roots(&slice.resource, reads));
+    slice.entities.retain(|entity| filed.get(entity.uid()).is_none());
+    slice.entities.extend(reached.into_iter().cloned());
+    Ok(())
 }
 
 fn known(uid: Arc<EntityUID>) -> EntityUIDEntry {

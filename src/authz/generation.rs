@@ -3,6 +3,7 @@
 //! What is loaded was read, parsed and validated strictly, down to the last warning. Whatever is wrong, there is no
 //! generation, and [`LoadError`] tells all that could be found out at once.
 
+mod entities;
 mod files;
 mod policies;
 mod schema;
@@ -15,6 +16,7 @@ use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
 use self::files::Files;
 pub use self::files::Origin;
 use super::actions::{Action, Actions};
+use super::filed::Filed;
 use super::index::PolicyIndex;
 use super::prepared::Prepared;
 use super::problem::Problem;
@@ -26,7 +28,8 @@ use super::table::Tables;
 pub struct Source {
     /// The folder with the policies: all its `*.cedar` files, not those of folders within.
     pub policies: PathBuf,
-    /// The folder with the schema, all its `*.cedarschema` files, and the routes, `routes.toml`.
+    /// The folder with the schema, all its `*.cedarschema` files, and the routes, `routes.toml`. Within it may be a folder
+    /// `entities` with `*.json` files: entities of types that Gatepost does not own, in Cedar's format.
     pub schema: PathBuf,
 }
 
@@ -42,8 +45,10 @@ pub struct Generation {
     actions: Actions,
     prepared: Prepared,
     tables: Tables,
+    filed: Filed,
     policies_origin: Origin,
     schema_origin: Origin,
+    has_entities: bool,
     files: Vec<String>,
 }
 
@@ -72,7 +77,13 @@ pub fn reload(source: &Source, previous: &Generation, built: &[Entity]) -> Resul
         Ok(files)
     };
     let policies = keep(files::read_policies(source), previous.policies_origin);
-    let schema = keep(files::read_schema(source), previous.schema_origin);
+    let schema = keep(files::read_schema(source), previous.schema_origin).and_then(|files| {
+        if previous.has_entities && files.entities.is_none() {
+            let problem = Problem::with(&format!("{}/entities", files.folder), "the folder is gone");
+            return Err(vec![problem.help("to go on without its entities, leave it empty")]);
+        }
+        Ok(files)
+    });
     load_files(policies, schema, previous.number.saturating_add(1), built)
 }
 
@@ -90,6 +101,10 @@ fn load_files(
     if let (Some(files), Some(schema)) = (&schema_files, &schema) {
         schema::check_built_entities(files, schema, built, &mut problems);
     }
+    let filed = match (&schema_files, &schema) {
+        (Some(files), Some(schema)) => entities::parse(files, schema, &mut problems),
+        _ => Filed::default(),
+    };
     let validated = match (parsed, &schema) {
         (Some(parsed), Some(schema)) => Some(parsed.validate(schema, &mut problems)),
         _ => None,
@@ -120,12 +135,14 @@ fn load_files(
     Ok(Generation {
         number,
         tables: Tables::new(number, &prepared, &index),
-        index,
-        policies,
         routes,
         prepared,
         actions,
         schema,
+        filed: filed.named_by(&index),
+        index,
+        policies,
+        has_entities: schema_files.entities.is_some(),
         policies_origin: policy_files.origin,
         schema_origin: schema_files.origin,
         files: policy_files.names().chain(schema_files.names()).map(str::to_owned).collect(),
@@ -183,6 +200,11 @@ impl Generation {
     /// What of requests is made ahead of time.
     pub(super) fn prepared(&self) -> &Prepared {
         &self.prepared
+    }
+
+    /// The entities that are told in files.
+    pub(super) fn filed(&self) -> &Filed {
+        &self.filed
     }
 
     /// The policy's annotation `@code`: the stable code that a caller sees whom this policy has denied.

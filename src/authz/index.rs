@@ -138,6 +138,11 @@ impl PolicyIndex {
         self.reaches.any_named(&self.action(action), principal_type, resource_type)
     }
 
+    /// The conditions of all policies that have any.
+    pub(super) fn conditions(&self) -> impl Iterator<Item = &Expr> {
+        self.policies.iter().filter_map(|indexed| indexed.policy.non_scope_constraints())
+    }
+
     fn at(&self, at: u32) -> Option<&Indexed> {
         self.policies.get(usize::try_from(at).ok()?)
     }

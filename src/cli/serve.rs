@@ -101,6 +101,9 @@ async fn serve(app: Arc<App>, config: &Config, demo: Option<&Demo>, signals: Sig
     let bound = Bound::bind(Arc::clone(&app), config).await?;
     let (decision, portal) = (bound.decision_address(), bound.portal_address());
     tracing::info!(%decision, %portal, "listening");
+    if let Some(fastcgi) = bound.fastcgi_address() {
+        tracing::info!(%fastcgi, "listening");
+    }
     match demo {
         Some(demo) => output.either(&demo.document(decision, portal), || Ok(demo.text(decision, portal)))?,
         None => output.either(&Listening { decision: url(decision), portal: url(portal) }, || Ok(String::new()))?,

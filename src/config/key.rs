@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use super::{cache, decision, log, mail, policy, portal, session, store};
+use super::{authzen, cache, decision, fastcgi, log, mail, policy, portal, session, store};
 
 /// All sections, in the order in which they are shown.
 pub static SECTIONS: &[&Section] = &[
     &decision::SECTION,
+    &authzen::SECTION,
+    &fastcgi::SECTION,
     &portal::SECTION,
     &mail::SECTION,
     &store::SECTION,

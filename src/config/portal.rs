@@ -76,7 +76,7 @@ impl Portal {
 pub struct PortalUrl(String);
 
 impl PortalUrl {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let own_port = match scheme {
             "http" => "80",

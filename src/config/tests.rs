@@ -262,3 +262,16 @@ fn no_proxy_in_front_of_the_portal_is_believed_by_default() {
          without host bits, found `10.0.0.7/8`"
     );
 }
+
+#[test]
+fn whoever_may_ask_by_authzen_is_a_username() {
+    let config =
+        load("[authzen]\nurl = 'https://pdp.example.com'\ncallers = ['Gateway', 'shop']\n", &[], &[]).unwrap().0;
+    assert_eq!(config.authzen.url.unwrap().as_str(), "https://pdp.example.com");
+    let callers: Vec<_> = config.authzen.callers.iter().map(crate::model::Username::canonical).collect();
+    assert_eq!(callers, ["gateway", "shop"]);
+    assert!(Config::defaults().authzen.callers.is_empty());
+    for text in ["callers = ['a@b']", "callers = ['']", "callers = 'shop'", "url = 'https://pdp.example.com/tenant'"] {
+        assert!(problems(&format!("[authzen]\n{text}\n")).starts_with("gatepost.toml:2: authzen."), "{text}");
+    }
+}

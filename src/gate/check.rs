@@ -37,12 +37,12 @@ enum Store {
 
 /// Answers proxies.
 pub struct Gate {
-    verifier: Arc<Verifier>,
-    engine: Arc<Engine>,
-    coherence: Arc<Coherence>,
-    clock: Arc<dyn Clock>,
-    log: DecisionLog,
-    metrics: Arc<Metrics>,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) coherence: Arc<Coherence>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) log: DecisionLog,
+    pub(super) metrics: Arc<Metrics>,
     log_in: Option<LogIn>,
     assertions: Option<Assertions>,
     respond: Respond,

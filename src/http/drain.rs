@@ -3,35 +3,35 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
 /// The end of all connections.
 #[derive(Debug, Default)]
-pub(super) struct Drain {
+pub(crate) struct Drain {
     has_begun: AtomicBool,
     begins: Arc<Notify>,
 }
 
 impl Drain {
     /// Tells all who watch.
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.has_begun.store(true, Ordering::SeqCst);
         self.begins.notify_waiters();
     }
 
     /// Watches for the beginning, from now on.
-    pub(super) fn watch(self: &Arc<Self>) -> Watch {
+    pub(crate) fn watch(self: &Arc<Self>) -> Watch {
         let begins = Box::pin(Arc::clone(&self.begins).notified_owned());
         Watch { drain: Arc::clone(self), begins, waker: None, was_told: false }
     }
 }
 
-/// Watches for the beginning.
+/// Watches for the beginning, for one connection.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub struct Watch {
     drain: Arc<Drain>,
     begins: Pin<Box<OwnedNotified>>,
     /// Whom the beginning wakes.
@@ -40,6 +40,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Waits for the beginning.
+    pub async fn begun(&mut self) {
+        std::future::poll_fn(|cx| if self.begins(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
     /// Whether it has begun, which is told once. The task is woken when it begins.
     pub(super) fn begins(&mut self, cx: &mut Context<'_>) -> bool {
         let has_begun = self.drain.has_begun.load(Ordering::SeqCst);

@@ -171,8 +171,10 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 /// A connection's bytes.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub enum Stream {
+    /// Of a TCP client.
     Tcp(TcpStream),
+    /// Of a process on this machine.
     Unix(UnixStream),
 }
 

@@ -1,7 +1,6 @@
 //! Serving HTTP/1.1 and h2c on a listener, within limits, until it is told to stop.
 
 use std::error::Error;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +10,11 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{JoinError, JoinSet};
 
-use super::drain::Drain;
+use super::accept::{AcceptOptions, accept_each};
+use super::drain::Watch;
 use super::limited::Limited;
-use super::listener::{Listener, Peer, Stream};
+use super::listener::{Listener, Peer};
 use super::patience::{Patient, Requests};
 
 /// The longest head of a request, in bytes; beyond it the answer is 431.
@@ -30,9 +28,6 @@ const MAX_RESETS: usize = 64;
 /// How much of a body h2c sends ahead of its reader: for one stream, and for a whole connection.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-
-/// How long to wait when the system has no more descriptors or memory for connections.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -74,28 +69,15 @@ where
     S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let slots = Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let protocols = protocols();
-    let drain = Arc::new(Drain::default());
-    let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
-    loop {
-        let (stream, peer, slot) = tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            Some(ended) = connections.join_next() => {
-                report_panic(ended);
-                continue;
-            }
-            accepted = accept(&listener, &slots) => accepted,
-        };
+    let ServeOptions { max_connections, head_timeout, idle_timeout, request_timeout, drain_timeout } = options;
+    let accepting = AcceptOptions { max_connections, drain_timeout };
+    let connection = |stream, peer, mut drain: Watch| {
         let requests = Arc::new(Requests::default());
-        let io = Patient::new(stream, Arc::clone(&requests), options.head_timeout, options.idle_timeout);
-        let service = Limited::new(make(peer), requests, options.request_timeout);
+        let io = Patient::new(stream, Arc::clone(&requests), head_timeout, idle_timeout);
+        let service = Limited::new(make(peer), requests, request_timeout);
         let connection = protocols.serve_connection(TokioIo::new(io), service).into_owned();
-        let mut drain = drain.watch();
-        connections.spawn(async move {
-            let _slot = slot;
+        async move {
             let mut connection = pin!(connection);
             let ended = std::future::poll_fn(|cx| {
                 if drain.begins(cx) {
@@ -106,24 +88,9 @@ where
             if let Err(error) = ended.await {
                 tracing::debug!(?peer, %error, "connection ended");
             }
-        });
-    }
-
-    drop(listener);
-    drain.begin();
-    let drained = tokio::time::timeout(options.drain_timeout, async {
-        while let Some(ended) = connections.join_next().await {
-            report_panic(ended);
         }
-    })
-    .await;
-    if drained.is_err() {
-        tracing::warn!(
-            connections = connections.len(),
-            "requests took too long to drain; their connections are closed"
-        );
-        connections.shutdown().await;
-    }
+    };
+    accept_each(listener, connection, accepting, shutdown).await;
 }
 
 fn protocols() -> auto::Builder<TokioExecutor> {
@@ -141,35 +108,6 @@ fn protocols() -> auto::Builder<TokioExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(STREAM_WINDOW as usize);
     protocols
-}
-
-/// Waits for a free slot, then for a connection. Errors are waited out: a server that cannot accept now can later.
-async fn accept(listener: &Listener, slots: &Arc<Semaphore>) -> (Stream, Peer, OwnedSemaphorePermit) {
-    loop {
-        let Ok(slot) = Arc::clone(slots).acquire_owned().await else { std::future::pending().await };
-        match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, slot),
-            Err(error) if concerns_one_connection(&error) => tracing::debug!(%error, "connection lost before it began"),
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Whether the error was the connection's own, and not the system's want of descriptors or memory.
-fn concerns_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected)
-}
-
-fn report_panic(ended: Result<(), JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!(%error, "a handler panicked; its connection was closed");
-    }
 }
 
 #[cfg(test)]
@@ -377,12 +315,5 @@ mod tests {
         server.stop.send(()).unwrap();
         server.running.await.unwrap();
         assert_eq!(answer(&mut client).await, "");
-    }
-
-    #[test]
-    fn only_a_lack_of_resources_pauses_the_acceptor() {
-        for (errno, own) in [(103, true), (104, true), (22, true), (107, true), (23, false), (24, false), (12, false)] {
-            assert_eq!(concerns_one_connection(&io::Error::from_raw_os_error(errno)), own, "{errno}");
-        }
     }
 }

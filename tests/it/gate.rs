@@ -1,10 +1,12 @@
 //! The decision listener, asked directly.
 
 mod assertions;
+mod authzen;
 mod caches;
 pub mod cases;
 mod credentials;
 mod envoy;
+mod fastcgi;
 pub mod matrix;
 mod peers;
 mod policies;

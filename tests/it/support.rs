@@ -1,8 +1,10 @@
 //! What tests are built from: a running Gatepost with known people in it, the application and the proxies around it,
 //! and a client that sends exactly what it is told to.
 
+pub mod apache;
 pub mod authenticator;
 pub mod caddy;
+pub mod haproxy;
 pub mod http;
 pub mod jwt;
 pub mod nginx;

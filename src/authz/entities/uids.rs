@@ -27,6 +27,12 @@ pub(in crate::authz) struct OwnTypes {
 }
 
 impl OwnTypes {
+    /// Whether Gatepost owns this type.
+    pub(in crate::authz) fn include(&self, entity_type: &EntityType) -> bool {
+        let Self { team, user, anonymous, console, installation, organization, application, device } = self;
+        [team, user, anonymous, console, installation, organization, application, device].contains(&entity_type)
+    }
+
     fn parse() -> Result<Self> {
         Ok(Self {
             team: parse("Team")?,
@@ -72,6 +78,11 @@ impl Types {
             (name.to_string().into(), entity_type.with_loc(None))
         };
         Self(schema.entity_types().map(named).collect())
+    }
+
+    /// The type with this name, if the schema has it.
+    pub(in crate::authz) fn get(&self, name: &str) -> Option<&EntityType> {
+        self.0.get(name)
     }
 
     fn find(&self, name: &str) -> Result<EntityType> {

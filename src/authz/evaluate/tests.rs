@@ -54,6 +54,11 @@ fn generation(policies: &str, schema: impl Fn(String) -> String) -> Generation {
     generation::load(&source, 3, &entities::samples()).unwrap()
 }
 
+/// There are no files whose entities could lead to more.
+fn no_store(_: Option<UserId>, _: &Resource) -> Result<Arc<Facts>, StoreError> {
+    unreachable!("nothing leads to the store")
+}
+
 fn user(id: [u8; 16]) -> User {
     User {
         id: UserId::from_bytes(id),
@@ -194,7 +199,8 @@ fn compare(generation: &Generation) -> (usize, usize, HashSet<Arc<str>>) {
         for (subject, circumstances) in subjects.iter().flat_map(|s| circumstances().into_iter().map(move |c| (s, c))) {
             for (action, index) in generation.actions().iter().zip(0..) {
                 let asked = format!("{subject:?} {} {resource:?} {facts:?} {circumstances:?}", action.name());
-                let decision = evaluate(generation, index, subject, &resource, &facts, &circumstances);
+                let decision =
+                    evaluate(generation, index, subject, &resource, &facts, &circumstances, &no_store).unwrap();
                 match by_cedar(generation, index, subject, &resource, &facts, &circumstances) {
                     Ok(expected) => {
                         assert!(expected.errors.is_empty() && decision.errors().is_empty(), "{asked}");
@@ -253,7 +259,7 @@ fn a_schema_that_does_not_take_the_contexts_denies_with_an_error() {
         };
         let subject = Subject::User { user: &ada, credential };
         let circumstances = Circumstances { client: None, ..circumstances()[0] };
-        let decision = evaluate(&generation, action, &subject, &resource, &facts, &circumstances);
+        let decision = evaluate(&generation, action, &subject, &resource, &facts, &circumstances, &no_store).unwrap();
         let expected = by_cedar(&generation, action, &subject, &resource, &facts, &circumstances);
         match expected {
             // Without an address there is nothing about it that does not fit.

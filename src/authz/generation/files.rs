@@ -23,6 +23,8 @@ pub(super) struct Files {
     /// Policies or schema, sorted by name.
     pub(super) cedar: Vec<SourceFile>,
     pub(super) routes: Option<SourceFile>,
+    /// Entities, sorted by name; nothing if there is no folder for them.
+    pub(super) entities: Option<Vec<SourceFile>>,
 }
 
 /// A file's name, for messages, and its content.
@@ -34,7 +36,8 @@ pub(super) struct SourceFile {
 
 impl Files {
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.cedar.iter().chain(&self.routes).map(|file| file.name.as_str())
+        let entities = self.entities.iter().flatten();
+        self.cedar.iter().chain(&self.routes).chain(entities).map(|file| file.name.as_str())
     }
 }
 
@@ -48,6 +51,7 @@ pub(super) fn read_policies(source: &Source) -> Result<Files, Vec<Problem>> {
             built_in("policies/scopes.cedar", include_str!("../../../policies/scopes.cedar")),
         ],
         routes: None,
+        entities: None,
     };
     read_folder(&source.policies, "cedar", built_in)
 }
@@ -59,10 +63,20 @@ pub(super) fn read_schema(source: &Source) -> Result<Files, Vec<Problem>> {
         origin: Origin::BuiltIn,
         cedar: vec![built_in("schema/gatepost.cedarschema", include_str!("../../../schema/gatepost.cedarschema"))],
         routes: Some(routes()),
+        entities: None,
     };
     let mut files = read_folder(&source.schema, "cedarschema", built_in)?;
     if files.origin == Origin::Folder {
-        files.routes = Some(read_file(&source.schema.join("routes.toml")).map_err(|problem| vec![problem])?);
+        let (routes, entities) =
+            (read_file(&source.schema.join("routes.toml")), read_entities(&source.schema.join("entities")));
+        let (routes, entities) = match (routes, entities) {
+            (Ok(routes), Ok(entities)) => (routes, entities),
+            (routes, entities) => {
+                return Err(routes.err().into_iter().chain(entities.err().into_iter().flatten()).collect());
+            }
+        };
+        files.routes = Some(routes);
+        files.entities = entities;
     }
     Ok(files)
 }
@@ -75,9 +89,25 @@ fn built_in(name: &str, text: &str) -> SourceFile {
 /// for a folder that does not exist, and for nothing else: one that cannot be read, or is empty, is a problem.
 fn read_folder(path: &Path, extension: &str, built_in: impl Fn() -> Files) -> Result<Files, Vec<Problem>> {
     let folder = path.display().to_string();
+    let Some(cedar) = read_existing(path, extension)? else { return Ok(built_in()) };
+    if cedar.is_empty() {
+        let problem = Problem::with(&folder, format_args!("the folder has no `*.{extension}` file"));
+        return Err(vec![problem.help("remove the folder to use what is built in")]);
+    }
+    Ok(Files { folder, origin: Origin::Folder, cedar, routes: None, entities: None })
+}
+
+/// The files with entities: none if there is no such folder, or nothing in it.
+fn read_entities(path: &Path) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
+    read_existing(path, "json")
+}
+
+/// The files of a folder with this extension, sorted; nothing if the folder does not exist.
+fn read_existing(path: &Path, extension: &str) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
+    let folder = path.display().to_string();
     let unreadable = |error: io::Error| vec![Problem::with(&folder, format_args!("cannot read the folder: {error}"))];
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(built_in()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
         Ok(_) => {}
     }
@@ -89,19 +119,15 @@ fn read_folder(path: &Path, extension: &str, built_in: impl Fn() -> Files) -> Re
             paths.push(entry.path());
         }
     }
-    if paths.is_empty() {
-        let problem = Problem::with(&folder, format_args!("the folder has no `*.{extension}` file"));
-        return Err(vec![problem.help("remove the folder to use what is built in")]);
-    }
     paths.sort();
-    let (mut cedar, mut problems) = (Vec::new(), Vec::new());
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
         match read_file(&path) {
-            Ok(file) => cedar.push(file),
+            Ok(file) => files.push(file),
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(Files { folder, origin: Origin::Folder, cedar, routes: None }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Some(files)) } else { Err(problems) }
 }
 
 fn read_file(path: &Path) -> Result<SourceFile, Problem> {

@@ -29,13 +29,23 @@ pub(super) fn with(record: &DecisionRecord<'_>, then: impl FnOnce(&[u8]) -> bool
 
 /// The fields that tell who asked.
 pub(super) fn asker(user: UserId, kind: CredentialKind, id: &str) -> Vec<u8> {
+    principal(user.encode(&mut [0; ID_LEN]), Some((kind, id)))
+}
+
+/// The fields that tell about whom it was asked, and with which credential.
+pub(super) fn principal(name: &str, credential: Option<(CredentialKind, &str)>) -> Vec<u8> {
     let mut json = Json(Vec::new());
     json.raw(r#","principal":"#);
-    json.text(user.encode(&mut [0; ID_LEN]));
-    json.raw(r#","credential":"#);
-    json.text(kind.as_str());
-    json.raw(r#","credential_id":"#);
-    json.text(id);
+    json.text(name);
+    match credential {
+        Some((kind, id)) => {
+            json.raw(r#","credential":"#);
+            json.text(kind.as_str());
+            json.raw(r#","credential_id":"#);
+            json.text(id);
+        }
+        None => json.raw(r#","credential":null,"credential_id":null"#),
+    }
     json.0
 }
 

@@ -58,6 +58,11 @@ impl AskerRecord {
         Self(line::asker(user, kind, id).into())
     }
 
+    /// Of a principal that somebody else asks about: its name, and the asker's credential, if one was sent.
+    pub fn of_principal(name: &str, credential: Option<(CredentialKind, &str)>) -> Self {
+        Self(line::principal(name, credential).into())
+    }
+
     pub(super) fn as_json(&self) -> &[u8] {
         &self.0
     }

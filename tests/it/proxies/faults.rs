@@ -16,7 +16,7 @@ const ANSWERS: &[(&str, &[u16])] = &[
     ("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n", &[500]),
     ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", &[404, 500]),
     ("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", &[429, 500]),
-    ("HTTP/1.1 304 Not Modified\r\n\r\n", &[304, 500]),
+    ("HTTP/1.1 304 Not Modified\r\n\r\n", &[304, 500, 503]),
     ("", &[500, 502]),
     ("200 OK\r\n\r\n", &[500, 502]),
     ("garbage\r\n\r\n", &[500, 502]),
@@ -38,7 +38,7 @@ enum Manner {
 pub fn no_answer_is_no_pass(start: Start) {
     let upstream = Upstream::start();
     let (_stopped, address) = start(free_address().into(), upstream.address);
-    refused(&upstream, address, &[500, 502], "stopped");
+    refused(&upstream, address, &[500, 502, 503], "stopped");
 
     let manner = Arc::new(Mutex::new(Manner::Answers("")));
     let manners = Arc::clone(&manner);

@@ -64,8 +64,15 @@ pub fn revocation(stage: &Stage) {
 
 /// The application learns that a request came through, and cannot be told so by the client.
 pub fn assertion(start: Start) {
+    assertion_on(|settings| Stage::new(start, World::without_passwords(settings)));
+}
+
+/// The same on stages with a Gatepost of these settings.
+pub fn assertion_on(stage: impl Fn(&[(&'static str, &str)]) -> Stage) {
     let forged = "eyJhbGciOiJub25lIn0.e30.";
-    let stage = Stage::new(start, World::without_passwords(&[("decision.assertion_audience", "https://app.test")]));
+    let asserting = stage(&[("decision.assertion_audience", "https://app.test")]);
+    let silent = stage(&[]);
+    let stage = asserting;
     let (application, olga) = (stage.application(), stage.world.person("olga"));
     let bearer = format!("Bearer {}", olga.api_key);
     let headers = [("Host", "app.example.com"), ("Authorization", bearer.as_str()), ("Gatepost-Assertion", forged)];
@@ -79,7 +86,7 @@ pub fn assertion(start: Start) {
     assert_eq!(claims["htu"], format!("http://app.example.com{application}"));
 
     // Where there are none, the client cannot bring its own.
-    let stage = Stage::new(start, World::without_passwords(&[]));
+    let stage = silent;
     let bearer = format!("Bearer {}", stage.world.person("olga").api_key);
     let headers = [("Authorization", bearer.as_str()), ("Gatepost-Assertion", forged), ("Gatepost_Assertion", forged)];
     let outcome = stage.ask("GET", &stage.application(), &headers);
@@ -112,8 +119,12 @@ pub fn one_connection_serves_all_questions(start: Start) {
 
 /// A browser that wants to see a page is sent to the log-in, a program is not.
 pub fn browsers_are_sent_to_the_log_in(start: Start) {
-    let settings = [("portal.url", "http://id.example.com"), ("portal.return_hosts", "app.example.com")];
-    let stage = Stage::new(start, World::without_passwords(&settings));
+    browsers_are_sent_to_the_log_in_on(|settings| Stage::new(start, World::without_passwords(settings)));
+}
+
+/// The same on a stage with a Gatepost of these settings.
+pub fn browsers_are_sent_to_the_log_in_on(stage: impl Fn(&[(&'static str, &str)]) -> Stage) {
+    let stage = stage(&[("portal.url", "http://id.example.com"), ("portal.return_hosts", "app.example.com")]);
     let target = format!("{}?tab=1&x=%2f", stage.application());
     let browser = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
     let ask = |method: &str, headers: &[(&str, &str)]| {
@@ -139,4 +150,63 @@ pub fn browsers_are_sent_to_the_log_in(start: Start) {
     assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Authorization", "Bearer x")]), refused);
     assert_eq!(ask("GET", &[("Host", "app.example.com"), browser, ("Sec-Fetch-Mode", "cors")]), refused);
     assert_eq!(ask("HEAD", &[("Host", "app.example.com"), browser]), refused);
+}
+
+/// Gatepost's session cookie does not reach the application, whatever stands around it; other cookies do. Several are
+/// ambiguous, and refused with one of these statuses.
+pub fn cookies(stage: &Stage, refused: &[u16]) {
+    let target = stage.application();
+    let session = format!("__Host-gatepost={}", stage.world.person("olga").session);
+    let foreign = format!("__Host-gatepost={}", stage.world.person("ada").session);
+    for (lines, passed) in [
+        (vec![session.clone()], Some(None)),
+        (vec![format!("a=1; {session}; b=2")], Some(Some("a=1; b=2"))),
+        (vec![format!("{session}; b=2")], Some(Some("b=2"))),
+        (vec![format!("a=1; {session}")], Some(Some("a=1"))),
+        (vec![format!("a=1; {session}; __host-GATEPOST=x")], Some(None)),
+        (vec![format!("a=1; {session}; b=\"__Host-gatepost=x\"")], Some(None)),
+        (vec![format!("{session}; {session}")], None),
+        (vec![session.clone(), session.clone()], None),
+        (vec![format!("{session}; {foreign}")], None),
+        (vec![session.clone(), foreign.clone()], None),
+        (vec![format!("{session}; __Host-gatepost")], None),
+    ] {
+        let headers: Vec<_> = lines.iter().map(|line| ("Cookie", line.as_str())).collect();
+        let outcome = stage.ask("GET", &target, &headers);
+        match passed {
+            Some(cookies) => {
+                let seen = outcome.passed();
+                assert_eq!(seen.header("cookie").filter(|cookies| !cookies.is_empty()), cookies, "{lines:?}");
+                stage.assert_decided(seen, "olga");
+            }
+            None => outcome.assert_refused(refused, &format!("{lines:?}")),
+        }
+    }
+}
+
+/// A WebSocket reaches the application, an upgrade to anything else does not.
+pub fn upgrades(stage: &Stage) {
+    let target = format!("{}/devices/{}/ssh", stage.application(), stage.world.device);
+    let oleg = format!("Bearer {}", stage.world.person("oleg").api_key);
+    let upgrade = |to| {
+        [
+            ("Authorization", oleg.as_str()),
+            ("Connection", "Upgrade, HTTP2-Settings"),
+            ("Upgrade", to),
+            ("HTTP2-Settings", "AAMAAABkAAQAAP__"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("Sec-WebSocket-Version", "13"),
+        ]
+    };
+    let outcome = stage.ask("GET", &target, &upgrade("websocket"));
+    assert_eq!(outcome.passed().header("upgrade"), Some("websocket"));
+    assert!(outcome.passed().header("connection").is_some_and(|option| option.eq_ignore_ascii_case("upgrade")));
+    stage.assert_decided(outcome.passed(), "oleg");
+    for to in ["h2c", "h2c, websocket", "websocket, h2c", "TLS/1.3"] {
+        let outcome = stage.ask("GET", &target, &upgrade(to));
+        let seen = outcome.passed();
+        assert_eq!((seen.all("upgrade"), seen.all("http2-settings")), (vec![], vec![]), "{to}");
+        assert!(seen.header("connection").is_none_or(|option| !option.to_lowercase().contains("upgrade")), "{to}");
+        stage.assert_decided(seen, "oleg");
+    }
 }

@@ -31,8 +31,13 @@ pub type Start = fn(Address, SocketAddr) -> (Program, SocketAddr);
 
 impl Stage {
     pub fn new(start: Start, world: World) -> Self {
+        Self::asking(world.decision, start, world)
+    }
+
+    /// With a proxy that asks at another address of Gatepost's.
+    pub fn asking(decision: Address, start: Start, world: World) -> Self {
         let upstream = Upstream::start();
-        let (proxy, address) = start(world.decision, upstream.address);
+        let (proxy, address) = start(decision, upstream.address);
         Self { proxy, address, upstream, world }
     }
 

@@ -37,6 +37,8 @@ pub struct Person {
 pub struct World {
     pub app: Arc<App>,
     pub decision: Address,
+    /// Where FastCGI is spoken, if the settings say so.
+    pub fastcgi: Option<Address>,
     pub portal: SocketAddr,
     pub folder: TempDir,
     pub organization: OrganizationId,
@@ -89,12 +91,13 @@ impl World {
         let app = Arc::new(App::with_store(&config, clock, Arc::clone(&store) as Arc<dyn Store>).unwrap());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let bound = runtime.block_on(Bound::bind(Arc::clone(&app), &config)).unwrap();
-        let decision = match bound.decision_address() {
+        let listening = |address: &ListenAddress| match address {
             ListenAddress::Tcp(address) => Address::Tcp(*address),
             // As long as the process: a test has few of them.
             ListenAddress::Unix(path) => Address::Unix(Box::leak(path.clone().into_boxed_path())),
             ListenAddress::Inherited(_) => panic!("nobody has handed over a socket"),
         };
+        let (decision, fastcgi) = (listening(bound.decision_address()), bound.fastcgi_address().map(listening));
         let portal = tcp(bound.portal_address());
         let (stop, stopped) = oneshot::channel::<()>();
         let server = std::thread::spawn(move || {
@@ -105,6 +108,7 @@ impl World {
         let mut world = Self {
             app,
             decision,
+            fastcgi,
             portal,
             folder,
             organization: OrganizationId::from_bytes([0; 16]),

@@ -381,3 +381,106 @@ fn of_many_policies_every_mistake_is_told() {
     let folders = folders.write("policies/many1.cedar", "permit (").write("policies/many3.cedar", bad);
     assert_eq!(folders.problems().len(), 4, "{:?}", folders.problems());
 }
+
+/// The shipped files with doors, and with the entities of one file or of two.
+fn with_doors(first: &str, second: Option<&str>) -> Folders {
+    let folders = Folders::new().write(
+        "schema/doors.cedarschema",
+        "entity Floor; entity Door in [Floor, Team, Application, Door] { open?: Bool };",
+    );
+    fs::create_dir(folders.path("schema/entities")).unwrap();
+    let folders = folders.write("schema/entities/a.json", first).write("schema/entities/.b.json", "not looked at");
+    match second {
+        Some(second) => folders.write("schema/entities/b.json", second),
+        None => folders,
+    }
+}
+
+fn door(id: &str, more: &str) -> String {
+    format!(r#"{{"uid": {{"type": "Door", "id": "{id}"}}, {more}}}"#)
+}
+
+#[test]
+fn entities_of_files_are_known_with_all_that_they_are_in() {
+    let floor = r#"{"uid": {"type": "Floor", "id": "f"}, "attrs": {}, "parents": []}"#;
+    let inner = door("inner", r#""attrs": {"open": true}, "parents": [{"type": "Door", "id": "outer"}]"#);
+    let outer = door("outer", r#""attrs": {}, "parents": [{"type": "Floor", "id": "f"}, {"type": "Team", "id": "x"}]"#);
+    let folders = with_doors(&format!("[{inner}]"), Some(&format!("[{outer},\n{floor}]")));
+    let generation = folders.load().unwrap();
+    assert!(generation.files().iter().any(|file| file.ends_with("schema/entities/b.json")));
+    let inner = generation.filed().get(&r#"Door::"inner""#.parse().unwrap()).unwrap();
+    let mut ancestors: Vec<_> = inner.ancestors().map(ToString::to_string).collect();
+    ancestors.sort();
+    assert_eq!(ancestors, [r#"Door::"outer""#, r#"Floor::"f""#, r#"Team::"x""#]);
+
+    let empty = Folders::new();
+    fs::create_dir(empty.path("schema/entities")).unwrap();
+    assert!(empty.load().unwrap().filed().is_empty());
+    assert!(Folders::new().load().unwrap().filed().is_empty());
+}
+
+#[test]
+fn mistakes_in_entities_are_refused_with_file_and_line() {
+    let plain = r#""attrs": {}, "parents": []"#;
+    let user = r#"{"uid": {"type": "User", "id": "ada"}, "attrs": {"username": "a", "email": "b", "installation_administrator": true}, "parents": []}"#;
+    for (first, second, expected) in [
+        ("[\n{]", None, "schema/entities/a.json:2: no list of entities: key must be a string"),
+        ("{}", None, "schema/entities/a.json:1: no list of entities: invalid type: map"),
+        (
+            &*format!("[\n{}]", door("a", r#""attrs": {"open": true, "open": false}, "parents": []"#)),
+            None,
+            "schema/entities/a.json:2: no list of entities: the key `open` occurs two or more times",
+        ),
+        (
+            &*format!("[\n{}]", door("a", r#""attrs": {"open": "yes"}, "parents": []"#)),
+            None,
+            "schema/entities/a.json:2: ",
+        ),
+        (&*format!("[{}]", door("a", r#""attrs": {"shut": true}, "parents": []"#)), None, "schema/entities/a.json:1: "),
+        (r#"[{"uid": {"type": "Gate", "id": "g"}, "attrs": {}, "parents": []}]"#, None, "schema/entities/a.json:1: "),
+        (
+            &*format!("[{},\n{}]", door("b", plain), user),
+            None,
+            "schema/entities/a.json:2: `User::\"ada\"` is of a type that Gatepost owns",
+        ),
+        (
+            r#"[{"uid": {"type": "Action", "id": "View"}, "attrs": {}, "parents": []}]"#,
+            None,
+            "schema/entities/a.json:1: `Action::\"View\"` is an action",
+        ),
+        (
+            &*format!("[{}]", door("a", plain)),
+            Some(format!("[\n\n{}]", door("a", plain))),
+            "schema/entities/b.json:3: `Door::\"a\"` is told a second time",
+        ),
+        (
+            &*format!("[{}]", door("a", r#""attrs": {}, "parents": [{"type": "Floor", "id": "nowhere"}]"#)),
+            None,
+            "schema/entities/a.json:1: `Door::\"a\"` is in `Floor::\"nowhere\"`, which is in no file",
+        ),
+        (
+            &*format!("[{}]", door("a", r#""attrs": {}, "parents": [{"type": "Application", "id": "x"}]"#)),
+            None,
+            "schema/entities/a.json:1: `Door::\"a\"` is in `Application::\"x\"`, which is in no file",
+        ),
+        (
+            &*format!("[{}]", door("a", r#""attrs": {}, "parents": [{"type": "Door", "id": "a"}]"#)),
+            None,
+            "schema/entities: ",
+        ),
+    ] {
+        let problems = with_doors(first, second.as_deref()).problems();
+        assert!(problems.len() == 1 && problems[0].starts_with(expected), "{problems:#?}, not {expected}");
+    }
+}
+
+#[test]
+fn a_reload_does_not_lose_the_entities_with_their_folder() {
+    let folders = with_doors(&format!("[{}]", door("a", r#""attrs": {}, "parents": []"#)), None);
+    let first = folders.load().unwrap();
+    fs::remove_dir_all(folders.path("schema/entities")).unwrap();
+    let error = reload(&folders.source(), &first, &[]).unwrap_err();
+    assert!(error.to_string().contains("/entities: the folder is gone"), "{error}");
+    fs::create_dir(folders.path("schema/entities")).unwrap();
+    assert!(reload(&folders.source(), &first, &[]).unwrap().filed().is_empty());
+}

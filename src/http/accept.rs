@@ -1,0 +1,116 @@
+//! Accepting connections, so many at once, until it is told to stop; then waiting for those that are open.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+
+use super::drain::{Drain, Watch};
+use super::listener::{Listener, Peer, Stream};
+
+/// How long to wait when the system has no more descriptors or memory for connections.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The limits of accepting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptOptions {
+    /// How many connections may be open; those beyond wait to be accepted.
+    pub max_connections: usize,
+    /// How long open connections may still take after the shutdown has begun.
+    pub drain_timeout: Duration,
+}
+
+/// Accepts connections until `shutdown` is ready, then drains: accepts nothing more, removes a Unix socket, tells those
+/// that are open by their [`Watch`], and waits for them, for `drain_timeout` at most.
+///
+/// `connection` gives the future that serves a connection. A panic in it closes that connection only.
+pub async fn accept_each<C, F>(
+    listener: Listener,
+    connection: C,
+    options: AcceptOptions,
+    shutdown: impl Future<Output = ()>,
+) where
+    C: Fn(Stream, Peer, Watch) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let slots = Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let drain = Arc::new(Drain::default());
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (stream, peer, slot) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next() => {
+                report_panic(ended);
+                continue;
+            }
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let connection = connection(stream, peer, drain.watch());
+        connections.spawn(async move {
+            let _slot = slot;
+            connection.await;
+        });
+    }
+
+    drop(listener);
+    drain.begin();
+    let drained = tokio::time::timeout(options.drain_timeout, async {
+        while let Some(ended) = connections.join_next().await {
+            report_panic(ended);
+        }
+    })
+    .await;
+    if drained.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests took too long to drain; their connections are closed"
+        );
+        connections.shutdown().await;
+    }
+}
+
+/// Waits for a free slot, then for a connection. Errors are waited out: a server that cannot accept now can later.
+async fn accept(listener: &Listener, slots: &Arc<Semaphore>) -> (Stream, Peer, OwnedSemaphorePermit) {
+    loop {
+        let Ok(slot) = Arc::clone(slots).acquire_owned().await else { std::future::pending().await };
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, slot),
+            Err(error) if concerns_one_connection(&error) => tracing::debug!(%error, "connection lost before it began"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the error was the connection's own, and not the system's want of descriptors or memory.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected)
+}
+
+fn report_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a handler panicked; its connection was closed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lack_of_resources_pauses_the_acceptor() {
+        for (errno, own) in [(103, true), (104, true), (22, true), (107, true), (23, false), (24, false), (12, false)] {
+            assert_eq!(concerns_one_connection(&io::Error::from_raw_os_error(errno)), own, "{errno}");
+        }
+    }
+}

@@ -47,6 +47,8 @@ pub(super) struct Line {
 
 const NGINX: &str = "deploy/nginx/gatepost.conf";
 const CADDY: &str = "deploy/caddy/Caddyfile";
+const HAPROXY: &str = "deploy/haproxy/haproxy.cfg";
+const APACHE: &str = "deploy/apache/gatepost.conf";
 const TRAEFIK: &str = "deploy/traefik/dynamic.yml";
 const TRAEFIK_ENTRY: &str = "deploy/traefik/traefik.yml";
 
@@ -58,6 +60,8 @@ const ASKED: &[Line] = &[
     line(NGINX, "auth_request /_gatepost/check;"),
     line(CADDY, "forward_auth {$GATEPOST_DECISION:127.0.0.1:7180} {"),
     line(TRAEFIK, "middlewares: [claims, gatepost, credentials]"),
+    line(HAPROXY, "unless { var(txn.gatepost_allowed) -m bool }"),
+    line(APACHE, "Require gatepost"),
 ];
 const PATH: &[Line] = &[
     line(NGINX, "proxy_set_header X-Original-URI $request_uri;"),
@@ -65,28 +69,40 @@ const PATH: &[Line] = &[
     line(CADDY, "uri /check/caddy?"),
     line(TRAEFIK, "trustForwardHeader: false"),
     line(TRAEFIK_ENTRY, "sanitizePath: true"),
+    line(HAPROXY, "http-request set-uri %[pathq] if { pathq -m found } !{ url -m beg / }"),
+    line(APACHE, "ProxyPass / http://127.0.0.1:8080/ nocanon upgrade=websocket"),
 ];
-const REWRITTEN: &[Line] = &[line(NGINX, "proxy_pass http://app;"), line(TRAEFIK_ENTRY, "sanitizePath: true")];
+const REWRITTEN: &[Line] = &[
+    line(NGINX, "proxy_pass http://app;"),
+    line(TRAEFIK_ENTRY, "sanitizePath: true"),
+    line(APACHE, "ProxyPass / http://127.0.0.1:8080/ nocanon upgrade=websocket"),
+];
 const METHOD: &[Line] = &[
     line(NGINX, "proxy_set_header X-Original-Method $request_method;"),
     line(CADDY, "request_header -X-Forwarded*"),
     line(TRAEFIK, "trustForwardHeader: false"),
+    line(APACHE, "LuaHookAccessChecker /etc/apache2/gatepost/request.lua clean early"),
 ];
 const HOST: &[Line] = &[
     line(NGINX, "proxy_set_header X-Original-Host $host;"),
     line(NGINX, "proxy_set_header Host $host;"),
     line(CADDY, "request_header -X-Forwarded*"),
     line(TRAEFIK, "trustForwardHeader: false"),
+    line(HAPROXY, "http-request del-header x-original- -m beg"),
+    line(APACHE, "ProxyPreserveHost On"),
 ];
 const CLIENT: &[Line] = &[
     line(NGINX, "proxy_set_header X-Real-IP $remote_addr;"),
     line(CADDY, "request_header -X-Forwarded*"),
     line(TRAEFIK_ENTRY, "insecure: false"),
+    line(HAPROXY, "http-request del-header x-forwarded -m beg"),
+    line(APACHE, "LuaHookAccessChecker /etc/apache2/gatepost/request.lua clean early"),
 ];
 const PRINCIPAL: &[Line] = &[
     line(NGINX, "proxy_set_header Authorization $http_authorization;"),
     line(NGINX, "proxy_set_header Cookie $http_cookie;"),
     line(TRAEFIK, "authRequestHeaders:"),
+    line(APACHE, "CGIPassAuth On"),
 ];
 const IDENTITY: &[Line] = &[
     line(NGINX, "proxy_set_header Remote-User $gatepost_user;"),
@@ -95,6 +111,10 @@ const IDENTITY: &[Line] = &[
     line(CADDY, "copy_headers Remote-User Remote-Email Remote-Role Remote-Credential Gatepost-Decision"),
     line(TRAEFIK, "authResponseHeaders:"),
     line(TRAEFIK_ENTRY, "aliasHeadersStrategy: delete"),
+    line(HAPROXY, "http-request del-header remote -m beg"),
+    line(HAPROXY, "option http-restrict-req-hdr-names delete"),
+    line(APACHE, "LuaHookAccessChecker /etc/apache2/gatepost/request.lua clean early"),
+    line(APACHE, "RequestHeader set Remote-User \"expr=%{reqenv:Remote-User}\""),
 ];
 const CLAIM: &[Line] = &[
     line(NGINX, "proxy_set_header X-Original-URI \"\";"),
@@ -104,21 +124,30 @@ const CLAIM: &[Line] = &[
     line(CADDY, "request_header -X-Forwarded*"),
     line(TRAEFIK, "claims:"),
     line(TRAEFIK_ENTRY, "aliasHeadersStrategy: delete"),
+    line(HAPROXY, "http-request del-header x-original- -m beg"),
+    line(HAPROXY, "http-request del-header x-forwarded -m beg"),
+    line(APACHE, "LuaHookAccessChecker /etc/apache2/gatepost/request.lua clean early"),
 ];
 const HOP_BY_HOP: &[Line] = &[
     line(NGINX, "proxy_set_header Connection $gatepost_connection;"),
     line(CADDY, "header_up Remote-User {header.Remote-User}"),
+    line(HAPROXY, "http-request del-header connection"),
+    line(APACHE, "LuaHookAccessChecker /etc/apache2/gatepost/request.lua clean early"),
 ];
 const TUNNEL: &[Line] = &[
     line(NGINX, "proxy_set_header Upgrade $gatepost_upgrade;"),
     line(CADDY, "respond @tunnel 400"),
     line(TRAEFIK, "rule: HeaderRegexp(`Upgrade`, `.`) && !HeaderRegexp(`Upgrade`, `(?i)^websocket$`)"),
+    line(HAPROXY, "http-request set-header Upgrade websocket if is_websocket is_upgrade"),
+    line(APACHE, "ProxyPass / http://127.0.0.1:8080/ nocanon upgrade=websocket"),
 ];
 const CREDENTIAL: &[Line] = &[
     line(NGINX, "proxy_set_header Authorization \"\";"),
     line(NGINX, "proxy_set_header Cookie $gatepost_cookies;"),
     line(CADDY, "request_header -Authorization"),
     line(TRAEFIK, "credentials:"),
+    line(HAPROXY, "http-request del-header authorization"),
+    line(APACHE, "RequestHeader unset Authorization"),
 ];
 
 impl Fault {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::stage::{Stage, Start};
 use crate::gate::cases::Meanings;
-use crate::support::{Received, World, caddy, nginx, traefik};
+use crate::support::{Received, World, caddy, haproxy, nginx, traefik};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,14 +61,14 @@ const QUIET: Duration = Duration::from_millis(100);
 #[test]
 #[ignore = "needs nginx: tests/run.sh"]
 fn nothing_gets_through_nginx_as_something_else() {
-    every_case(nginx::start, &[]);
+    every_case(&stage(nginx::start), &[]);
 }
 
 #[test]
 #[ignore = "needs caddy: tests/run.sh"]
 fn nothing_gets_through_caddy_as_something_else() {
     // Raw bytes are percent-encoded.
-    every_case(caddy::start, &["path/raw-utf-8"]);
+    every_case(&stage(caddy::start), &["path/raw-utf-8"]);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn nothing_gets_through_caddy_as_something_else() {
 fn nothing_gets_through_traefik_as_something_else() {
     // The entry point cleans paths, decodes what needs no encoding, and encodes raw bytes.
     every_case(
-        traefik::start,
+        &stage(traefik::start),
         &[
             "path/dot-and-encoded-dot-inside",
             "path/dot-at-the-end",
@@ -99,6 +99,22 @@ fn nothing_gets_through_traefik_as_something_else() {
     );
 }
 
+#[test]
+#[ignore = "needs haproxy: tests/run.sh"]
+fn nothing_gets_through_haproxy_as_something_else() {
+    every_case(&stage(haproxy::start), &[]);
+}
+
+#[test]
+#[ignore = "needs apache2: tests/run.sh"]
+fn nothing_gets_through_apache_as_something_else() {
+    every_case(&super::apache::stage(), &[]);
+}
+
+fn stage(start: Start) -> Stage {
+    Stage::new(start, World::without_passwords(&[]))
+}
+
 /// The bytes of the cases of a class, in their order, by their names.
 pub fn of_class(stage: &Stage, class: &str) -> Vec<(String, Vec<u8>)> {
     let (suite, meanings) = (Suite::read(), meanings(stage));
@@ -115,10 +131,9 @@ pub fn is_ambiguous(bytes: &[u8]) -> bool {
 
 /// Sends every case. `cleaned` are those whose path can be read in two ways as it is sent, and which come through all the
 /// same, because this proxy makes one of it, before Gatepost and the application see it: exactly these.
-fn every_case(start: Start, cleaned: &[&str]) {
+fn every_case(stage: &Stage, cleaned: &[&str]) {
     let suite = Suite::read();
-    let stage = Stage::new(start, World::without_passwords(&[]));
-    let meanings = meanings(&stage);
+    let meanings = meanings(stage);
     let (mut found_cleaned, mut passed) = (BTreeSet::new(), 0);
     let mut problems = Vec::new();
     for case in &suite.cases {
@@ -129,7 +144,7 @@ fn every_case(start: Start, cleaned: &[&str]) {
         exchange(stage.address, &bytes, holds_more);
         let seen = stage.upstream.take();
         passed += seen.len();
-        let came = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hold(&stage, case.outcome, &seen)));
+        let came = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hold(stage, case.outcome, &seen)));
         if came.is_err() {
             problems.push(format!("{id}: {seen:?}"));
         }

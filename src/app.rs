@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DecisionTarget};
 use crate::gate::{Assertions, Gate, LogIn, Respond};
 use crate::http::listener::ListenError;
+use crate::http::tls::TlsError;
 use crate::mail::{Letters, SmtpMailer, SmtpMailerError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -50,6 +51,9 @@ pub enum AppError {
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The decision listener's certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The way to the mail server.
     #[error(transparent)]
     Mail(#[from] SmtpMailerError),

@@ -22,6 +22,7 @@ mod reader;
 mod reference;
 mod session;
 mod store;
+mod tls;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub use raw::{Origin, RawConfig, Setting, Value};
 pub use reference::reference;
 pub use session::Session;
 pub use store::{Store, StoreKey};
+pub use tls::Tls;
 
 use reader::Reader;
 

@@ -11,6 +11,7 @@ mod check;
 mod decider;
 pub mod dialect;
 mod envoy;
+pub mod ext_authz;
 mod fastcgi;
 mod framing;
 mod lines;

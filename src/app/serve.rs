@@ -17,15 +17,18 @@ use super::{App, AppError};
 use crate::accounts::Actor;
 use crate::api;
 use crate::config::{self, Config, Decision};
-use crate::gate::{AuthZen, Decider, DecisionService, Probes, Readers, Trust, others, serve_fastcgi};
+use crate::gate::{AuthZen, Decider, DecisionService, Probes, Readers, Trust, ext_authz, others, serve_fastcgi};
 use crate::http::listener::{Listener, Peer};
 use crate::http::serve::{ServeOptions, serve};
+use crate::http::tls::{Tls, TlsError, TlsFiles};
 use crate::model::ListenAddress;
 
 /// How often the store is asked what other processes have changed.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whether a new signing key is due.
 const ROTATE_EVERY: Duration = Duration::from_secs(3_600);
+/// How often it is looked whether the listener's certificate has changed.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
 /// How often mail that is due is sent, and the uses of keys are written down.
 const KEEP_HOUSE_EVERY: Duration = Duration::from_secs(1);
 /// How long the store may take to answer what is asked when the program ends.
@@ -38,6 +41,7 @@ pub struct Bound {
     app: Arc<App>,
     readers: Arc<Readers>,
     decision: Listener,
+    tls: Option<Arc<Tls>>,
     fastcgi: Option<Listener>,
     portal: Listener,
     settings: Decision,
@@ -48,7 +52,8 @@ pub struct Bound {
 impl Bound {
     /// Opens the listeners, and starts the threads that read the store for decisions.
     pub async fn bind(app: Arc<App>, config: &Config) -> Result<Self, AppError> {
-        let decision = Listener::bind(&config.decision.listen).await?;
+        let tls = config.decision.tls.as_ref().map(load_tls).transpose()?.map(Arc::new);
+        let decision = Listener::bind(&config.decision.listen).await?.with_tls(tls.clone());
         let fastcgi = match &config.fastcgi {
             Some(address) => Some(Listener::bind(address).await?),
             None => None,
@@ -61,7 +66,7 @@ impl Bound {
         let readers = Readers::start(threads, move |question| gate.answer(&question.source, &question.headers));
         let readers = Arc::new(readers.map_err(AppError::Readers)?);
         let authzen = config.authzen.clone();
-        Ok(Self { app, readers, decision, fastcgi, portal, settings, authzen, trusted_proxies })
+        Ok(Self { app, readers, decision, tls, fastcgi, portal, settings, authzen, trusted_proxies })
     }
 
     /// Where proxies ask: with the port that the system chose, if it was left to it.
@@ -81,16 +86,19 @@ impl Bound {
 
     /// Serves until `shutdown` is ready, then drains: finishes what is in flight, and writes out the decision log.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, readers, decision, fastcgi, portal, settings, authzen, trusted_proxies } = self;
+        let Self { app, readers, decision, tls, fastcgi, portal, settings, authzen, trusted_proxies } = self;
         let (stop, stopped) = watch::channel(());
         let probes: Arc<dyn Probes> = Arc::new(AppProbes(Arc::clone(&app)));
         let decider = Decider::new(Arc::clone(&app.gate), Arc::clone(&readers), settings.deadline);
         let url = authzen.url.map(|url| url.to_string()).or_else(|| match decision.address() {
-            ListenAddress::Tcp(address) if !address.ip().is_unspecified() => Some(format!("http://{address}")),
+            ListenAddress::Tcp(address) if !address.ip().is_unspecified() => {
+                Some(format!("{}://{address}", if tls.is_some() { "https" } else { "http" }))
+            }
             ListenAddress::Tcp(_) | ListenAddress::Unix(_) | ListenAddress::Inherited(_) => None,
         });
         let authzen = AuthZen::new(Arc::clone(&app.gate), authzen.callers, url, settings.deadline);
-        let others = others().merge(authzen.router());
+        let envoy = ext_authz::router(decider.clone(), &settings.headers);
+        let others = others().merge(authzen.router()).merge(envoy);
         let (fastcgi_decider, fastcgi_settings) = (decider.clone(), settings.clone());
         let decision_service = move |peer: Peer| {
             let trust = Trust::of(peer, &settings);
@@ -121,7 +129,7 @@ impl Bound {
             }
         };
         let people = serve(portal, portal_service, ServeOptions::default(), stop_requested(stopped.clone()));
-        let background = tokio::spawn(background(Arc::clone(&app)));
+        let background = tokio::spawn(background(Arc::clone(&app), tls));
         tokio::join!(
             async {
                 shutdown.await;
@@ -145,11 +153,25 @@ impl Bound {
     }
 }
 
+fn load_tls(files: &config::Tls) -> Result<Tls, TlsError> {
+    let config::Tls { certificate, key, client_ca } = files.clone();
+    Tls::load(TlsFiles { certificate, key, client_ca })
+}
+
+fn reload_certificates(tls: &Tls) {
+    match tls.reload_if_changed() {
+        Ok(true) => tracing::info!("new certificates are in use"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "the certificates have changed, and the old ones stay in use"),
+    }
+}
+
 /// Keeps the caches coherent with the store, and the signing keys young.
-async fn background(app: Arc<App>) {
+async fn background(app: Arc<App>, tls: Option<Arc<Tls>>) {
     let mut housekeeping = tokio::task::spawn_blocking(|| {});
     let mut catch_up = tokio::time::interval(CATCH_UP_EVERY);
     catch_up.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut certificates = tokio::time::interval(CERTIFICATES_EVERY);
     let mut rotate = tokio::time::interval(ROTATE_EVERY);
     let mut keep_house = tokio::time::interval(KEEP_HOUSE_EVERY);
     keep_house.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -157,6 +179,12 @@ async fn background(app: Arc<App>) {
         let app = Arc::clone(&app);
         let done = tokio::select! {
             _ = catch_up.tick() => tokio::task::spawn_blocking(move || app.coherence.catch_up()).await,
+            _ = certificates.tick() => {
+                if let Some(tls) = tls.clone() {
+                    tokio::task::spawn_blocking(move || reload_certificates(&tls));
+                }
+                continue;
+            }
             _ = rotate.tick() => {
                 tokio::task::spawn_blocking(move || app.accounts.rotate_signing_keys_if_due(&Actor::console())).await
             }

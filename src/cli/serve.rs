@@ -106,7 +106,13 @@ async fn serve(app: Arc<App>, config: &Config, demo: Option<&Demo>, signals: Sig
     }
     match demo {
         Some(demo) => output.either(&demo.document(decision, portal), || Ok(demo.text(decision, portal)))?,
-        None => output.either(&Listening { decision: url(decision), portal: url(portal) }, || Ok(String::new()))?,
+        None => {
+            let mut listening = Listening { decision: url(decision), portal: url(portal) };
+            if config.decision.tls.is_some() {
+                listening.decision = listening.decision.replacen("http:", "https:", 1);
+            }
+            output.either(&listening, || Ok(String::new()))?;
+        }
     }
     let Signals { mut terminate, mut interrupt, hangup } = signals;
     let reloading = tokio::spawn(reload_on(hangup, app));

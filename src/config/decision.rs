@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::key::{Key, LISTEN_ADDRESS, NETWORKS, Section, Shape};
 use super::reader::Reader;
+use super::tls::{TLS_CERTIFICATE, TLS_CLIENT_CA, TLS_KEY, Tls};
 use crate::model::ListenAddress;
 use crate::secret::Digest;
 
@@ -18,6 +19,9 @@ pub(super) static SECTION: Section = Section {
         &LISTEN,
         &TRUSTED_PEERS,
         &PEER_TOKEN,
+        &TLS_CERTIFICATE,
+        &TLS_KEY,
+        &TLS_CLIENT_CA,
         &HEADER_USER,
         &HEADER_EMAIL,
         &HEADER_ROLE,
@@ -118,6 +122,8 @@ pub struct Decision {
     pub trusted_peers: Vec<IpNet>,
     /// The token by which others may ask, if there is one.
     pub peer_token: Option<Digest>,
+    /// TLS on TCP, if there is any.
+    pub tls: Option<Tls>,
     /// The names of the identity headers.
     pub headers: IdentityHeaders,
     /// Whom assertions are for, if there are any.
@@ -158,6 +164,7 @@ impl Decision {
             let is_token = text.len() >= MIN_TOKEN_LEN && text.bytes().all(|byte| byte.is_ascii_graphic());
             is_token.then(|| Digest::of(text.as_bytes()))
         });
+        let tls = Tls::resolve(reader);
         let headers = IdentityHeaders::resolve(reader);
         let assertion_audience = reader.optional(&ASSERTION_AUDIENCE, |text| Some(text.to_owned()));
         let deadline = reader.number(&DEADLINE_MS).map(Duration::from_millis);
@@ -165,6 +172,7 @@ impl Decision {
             listen: listen?,
             trusted_peers: trusted_peers?,
             peer_token: peer_token?,
+            tls: tls?,
             headers: headers?,
             assertion_audience: assertion_audience?,
             deadline: deadline?,

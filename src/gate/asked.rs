@@ -99,7 +99,8 @@ fn accepts_html(accept: &HeaderValue) -> bool {
 
 /// Checks a method.
 pub(super) fn method(method: &str) -> Result<&str, AskedError> {
-    let is_method = method.len() <= MAX_METHOD_LEN && method.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'-'));
+    let is_method =
+        (1..=MAX_METHOD_LEN).contains(&method.len()) && method.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'-'));
     if is_method { Ok(method) } else { Err(AskedError::Method) }
 }
 

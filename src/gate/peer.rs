@@ -22,11 +22,12 @@ pub enum Trust {
 }
 
 impl Trust {
-    /// What `settings` say of a peer. Whoever reaches a Unix socket was let in by its permissions.
+    /// What `settings` say of a peer. Whoever reaches a Unix socket was let in by its permissions, and a
+    /// certificate tells more than an address.
     pub fn of(peer: Peer, settings: &Decision) -> Self {
         let is_given = match peer {
             Peer::Tcp(address) => settings.trusts(address.ip()),
-            Peer::Unix => true,
+            Peer::Certified(_) | Peer::Unix => true,
         };
         match (is_given, settings.peer_token) {
             (true, _) => Self::Given,

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::inherited::{self, Inherited};
+use super::tls::{Tls, TlsConnection};
 use crate::model::ListenAddress;
 
 /// Who may connect to a Unix socket: its owner and its group. Put the proxy into the group, or the socket into a
@@ -41,6 +43,8 @@ pub enum ListenError {
 pub enum Peer {
     /// A TCP client.
     Tcp(SocketAddr),
+    /// A TCP client of which nothing is read before it has shown a certificate of an authority that clients must have.
+    Certified(SocketAddr),
     /// A process on this machine that the socket's permissions let in.
     Unix,
 }
@@ -50,6 +54,7 @@ pub enum Peer {
 pub struct Listener {
     address: ListenAddress,
     kind: Kind,
+    tls: Option<Arc<Tls>>,
 }
 
 #[derive(Debug)]
@@ -70,14 +75,14 @@ impl Listener {
             ListenAddress::Tcp(wanted) => {
                 let listener = TcpListener::bind(wanted).await.map_err(system)?;
                 let bound = listener.local_addr().map_err(system)?;
-                Ok(Self { address: ListenAddress::Tcp(bound), kind: Kind::Tcp(listener) })
+                Ok(Self { address: ListenAddress::Tcp(bound), kind: Kind::Tcp(listener), tls: None })
             }
             ListenAddress::Unix(path) => {
                 make_way(path).await?;
                 let listener = UnixListener::bind(path).map_err(system)?;
                 let socket = Socket::made_at(path).map_err(system)?;
                 std::fs::set_permissions(path, PermissionsExt::from_mode(SOCKET_MODE)).map_err(system)?;
-                Ok(Self { address: address.clone(), kind: Kind::Unix { listener, _socket: Some(socket) } })
+                Ok(Self { address: address.clone(), kind: Kind::Unix { listener, _socket: Some(socket) }, tls: None })
             }
             ListenAddress::Inherited(descriptor) => {
                 let kind = match inherited::take(*descriptor).map_err(system)? {
@@ -87,9 +92,14 @@ impl Listener {
                     }
                 };
                 let address = kind.address().map_err(system)?.unwrap_or_else(|| address.clone());
-                Ok(Self { address, kind })
+                Ok(Self { address, kind, tls: None })
             }
         }
+    }
+
+    /// The same with TLS on what comes over TCP. Unix sockets have permissions instead.
+    pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Where it really listens: with the port that the system chose, if port 0 was asked for.
@@ -104,7 +114,13 @@ impl Listener {
                 let (stream, peer) = listener.accept().await?;
                 // Without it small answers wait for the client's delayed ACK. A client that is already gone fails here.
                 stream.set_nodelay(true)?;
-                Ok((Stream::Tcp(stream), Peer::Tcp(peer)))
+                Ok(match &self.tls {
+                    None => (Stream::Tcp(stream), Peer::Tcp(peer)),
+                    Some(tls) => {
+                        let peer = if tls.certifies_clients() { Peer::Certified(peer) } else { Peer::Tcp(peer) };
+                        (Stream::Tls(Box::new(tls.accept(stream))), peer)
+                    }
+                })
             }
             Kind::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
@@ -170,10 +186,11 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 /// A connection's bytes.
-#[derive(Debug)]
 pub enum Stream {
     /// Of a TCP client.
     Tcp(TcpStream),
+    /// Of a TCP client, under TLS.
+    Tls(Box<TlsConnection>),
     /// Of a process on this machine.
     Unix(UnixStream),
 }
@@ -182,6 +199,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -191,6 +209,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -202,6 +221,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -213,6 +233,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -220,6 +241,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -4,9 +4,12 @@
 pub mod apache;
 pub mod authenticator;
 pub mod caddy;
+pub mod envoy;
+pub mod ext_authz;
 pub mod haproxy;
 pub mod http;
 pub mod jwt;
+pub mod manifests;
 pub mod nginx;
 pub mod program;
 pub mod relay;

@@ -48,6 +48,7 @@ pub(super) struct Line {
 const NGINX: &str = "deploy/nginx/gatepost.conf";
 const CADDY: &str = "deploy/caddy/Caddyfile";
 const HAPROXY: &str = "deploy/haproxy/haproxy.cfg";
+const ENVOY: &str = "deploy/envoy/envoy.yaml";
 const APACHE: &str = "deploy/apache/gatepost.conf";
 const TRAEFIK: &str = "deploy/traefik/dynamic.yml";
 const TRAEFIK_ENTRY: &str = "deploy/traefik/traefik.yml";
@@ -62,6 +63,7 @@ const ASKED: &[Line] = &[
     line(TRAEFIK, "middlewares: [claims, gatepost, credentials]"),
     line(HAPROXY, "unless { var(txn.gatepost_allowed) -m bool }"),
     line(APACHE, "Require gatepost"),
+    line(ENVOY, "- name: envoy.filters.http.ext_authz"),
 ];
 const PATH: &[Line] = &[
     line(NGINX, "proxy_set_header X-Original-URI $request_uri;"),
@@ -71,11 +73,13 @@ const PATH: &[Line] = &[
     line(TRAEFIK_ENTRY, "sanitizePath: true"),
     line(HAPROXY, "http-request set-uri %[pathq] if { pathq -m found } !{ url -m beg / }"),
     line(APACHE, "ProxyPass / http://127.0.0.1:8080/ nocanon upgrade=websocket"),
+    line(ENVOY, "normalize_path: true"),
 ];
 const REWRITTEN: &[Line] = &[
     line(NGINX, "proxy_pass http://app;"),
     line(TRAEFIK_ENTRY, "sanitizePath: true"),
     line(APACHE, "ProxyPass / http://127.0.0.1:8080/ nocanon upgrade=websocket"),
+    line(ENVOY, "normalize_path: true"),
 ];
 const METHOD: &[Line] = &[
     line(NGINX, "proxy_set_header X-Original-Method $request_method;"),
@@ -97,6 +101,7 @@ const CLIENT: &[Line] = &[
     line(TRAEFIK_ENTRY, "insecure: false"),
     line(HAPROXY, "http-request del-header x-forwarded -m beg"),
     line(APACHE, "LuaHookAccessChecker /etc/apache2/gatepost/request.lua clean early"),
+    line(ENVOY, "append_action: OVERWRITE_IF_EXISTS_OR_ADD"),
 ];
 const PRINCIPAL: &[Line] = &[
     line(NGINX, "proxy_set_header Authorization $http_authorization;"),
@@ -115,6 +120,8 @@ const IDENTITY: &[Line] = &[
     line(HAPROXY, "option http-restrict-req-hdr-names delete"),
     line(APACHE, "LuaHookAccessChecker /etc/apache2/gatepost/request.lua clean early"),
     line(APACHE, "RequestHeader set Remote-User \"expr=%{reqenv:Remote-User}\""),
+    line(ENVOY, "- remove_on_match: { key_matcher: { prefix: remote, ignore_case: true } }"),
+    line(ENVOY, "headers_with_underscores_action: REJECT_REQUEST"),
 ];
 const CLAIM: &[Line] = &[
     line(NGINX, "proxy_set_header X-Original-URI \"\";"),
@@ -127,6 +134,7 @@ const CLAIM: &[Line] = &[
     line(HAPROXY, "http-request del-header x-original- -m beg"),
     line(HAPROXY, "http-request del-header x-forwarded -m beg"),
     line(APACHE, "LuaHookAccessChecker /etc/apache2/gatepost/request.lua clean early"),
+    line(ENVOY, "- remove_on_match: { key_matcher: { prefix: x-original, ignore_case: true } }"),
 ];
 const HOP_BY_HOP: &[Line] = &[
     line(NGINX, "proxy_set_header Connection $gatepost_connection;"),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::program::{Program, Run};
 use crate::proxies::stage::Start;
 use crate::support::program::free_address;
-use crate::support::{Address, Upstream, World, caddy, nginx, traefik};
+use crate::support::{Address, Upstream, World, caddy, envoy, haproxy, nginx, traefik};
 
 /// A Gatepost, a proxy that asks it, and the address at which the probe is the application.
 struct Setting {
@@ -107,6 +107,18 @@ fn nothing_gets_through_the_shipped_caddy() {
 #[ignore = "needs traefik: tests/run.sh"]
 fn nothing_gets_through_the_shipped_traefik() {
     nothing_gets_through(traefik::start, &[]);
+}
+
+#[test]
+#[ignore = "needs haproxy: tests/run.sh"]
+fn nothing_gets_through_the_shipped_haproxy() {
+    nothing_gets_through(haproxy::start, &[]);
+}
+
+#[test]
+#[ignore = "needs envoy: tests/run.sh"]
+fn nothing_gets_through_the_shipped_envoy() {
+    nothing_gets_through(envoy::start, &[]);
 }
 
 /// A mistake in nginx's configuration, the class of cases that finds it, and how it is told.

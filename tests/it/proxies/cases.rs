@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::stage::{Stage, Start};
 use crate::gate::cases::Meanings;
-use crate::support::{Received, World, caddy, haproxy, nginx, traefik};
+use crate::support::{Received, World, caddy, envoy, haproxy, nginx, traefik};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +109,41 @@ fn nothing_gets_through_haproxy_as_something_else() {
 #[ignore = "needs apache2: tests/run.sh"]
 fn nothing_gets_through_apache_as_something_else() {
     every_case(&super::apache::stage(), &[]);
+}
+
+/// Envoy cleans paths, before anything else looks at them, and takes a backslash for a slash.
+const CLEANED_BY_ENVOY: &[&str] = &[
+    "path/backslash-in-a-segment",
+    "path/dot-and-encoded-dot-inside",
+    "path/dot-at-the-end",
+    "path/dot-dot-and-slash-at-the-end",
+    "path/dot-dot-at-the-end",
+    "path/dot-dot-backslash-inside",
+    "path/dot-dot-inside",
+    "path/dot-dot-parameter-inside",
+    "path/dot-segment",
+    "path/double-slash-at-the-end",
+    "path/double-slash-first",
+    "path/double-slash-inside",
+    "path/encoded-dot-and-dot-inside",
+    "path/encoded-dot-at-the-end",
+    "path/encoded-dot-dot-inside",
+    "path/encoded-dot-segment",
+    "path/path-of-2000-slashes",
+    "path/path-of-5000-encoded-letters",
+    "path/upper-case-encoded-dot-dot-inside",
+];
+
+#[test]
+#[ignore = "needs envoy: tests/run.sh"]
+fn nothing_gets_through_envoy_as_something_else() {
+    every_case(&stage(envoy::start), CLEANED_BY_ENVOY);
+}
+
+#[test]
+#[ignore = "needs envoy: tests/run.sh"]
+fn nothing_gets_through_envoy_over_http_as_something_else() {
+    every_case(&stage(envoy::start_http), CLEANED_BY_ENVOY);
 }
 
 fn stage(start: Start) -> Stage {

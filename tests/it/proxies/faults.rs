@@ -13,18 +13,18 @@ use crate::support::{Connection, Upstream, until};
 /// What a broken Gatepost might put on the wire, and which answers may come of it.
 const ANSWERS: &[(&str, &[u16])] = &[
     ("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", &[503]),
-    ("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n", &[500]),
-    ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", &[404, 500]),
-    ("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", &[429, 500]),
+    ("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n", &[500, 503]),
+    ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", &[404, 500, 503]),
+    ("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", &[429, 500, 503]),
     ("HTTP/1.1 304 Not Modified\r\n\r\n", &[304, 500, 503]),
-    ("", &[500, 502]),
-    ("200 OK\r\n\r\n", &[500, 502]),
-    ("garbage\r\n\r\n", &[500, 502]),
-    ("HTTP/1.1 2", &[500, 502]),
-    ("HTTP/1.1 200", &[500, 502]),
-    ("HTTP/1.1 200 OK\r\nRemote-Us", &[500, 502]),
-    ("\0\0\0\0\0\0\0\0", &[500, 502]),
-    ("SSH-2.0-OpenSSH_9.2\r\n", &[500, 502]),
+    ("", &[500, 502, 503]),
+    ("200 OK\r\n\r\n", &[500, 502, 503]),
+    ("garbage\r\n\r\n", &[500, 502, 503]),
+    ("HTTP/1.1 2", &[500, 502, 503]),
+    ("HTTP/1.1 200", &[500, 502, 503]),
+    ("HTTP/1.1 200 OK\r\nRemote-Us", &[500, 502, 503]),
+    ("\0\0\0\0\0\0\0\0", &[500, 502, 503]),
+    ("SSH-2.0-OpenSSH_9.2\r\n", &[500, 502, 503]),
 ];
 
 /// What the broken Gatepost does at the moment.
@@ -59,7 +59,7 @@ pub fn no_answer_is_no_pass(start: Start) {
     let (end, ends) = std::sync::mpsc::channel();
     *manner.lock().unwrap() = Manner::IsSilent(ends);
     std::thread::scope(|scope| {
-        let asking = scope.spawn(|| refused(&upstream, address, &[500, 502, 504], "silent"));
+        let asking = scope.spawn(|| refused(&upstream, address, &[500, 502, 503, 504], "silent"));
         until(Duration::from_secs(10), "the question", || (!broken.take().is_empty()).then_some(()));
         assert_eq!(upstream.take(), []);
         drop(end);
@@ -74,7 +74,7 @@ pub fn silence_is_not_waited_out(start: Start) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let (_proxy, address) = start(silent.local_addr().unwrap().into(), upstream.address);
     let began = Instant::now();
-    refused(&upstream, address, &[500, 502, 504], "silent");
+    refused(&upstream, address, &[500, 502, 503, 504], "silent");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 

@@ -94,6 +94,7 @@ impl Stage {
             let known = match spelled_alike(name).as_str() {
                 "x-forwarded-for" | "x-real-ip" => value == "127.0.0.1",
                 // Traefik's word for a WebSocket, which Gatepost is told of as `http`.
+                "x-forwarded-scheme" => value == "http",
                 "x-forwarded-proto" => value == "http" || value == "ws" && !seen.all("upgrade").is_empty(),
                 "x-forwarded-host" => value == host,
                 // Or that of the host, which is decided about without it.

@@ -84,6 +84,11 @@ impl Connection {
         Self { stream: BufReader::new(Box::new(stream)) }
     }
 
+    /// The same where something stands between it and the wire.
+    pub fn within(stream: impl Read + Write + Send + 'static) -> Self {
+        Self { stream: BufReader::new(Box::new(stream)) }
+    }
+
     /// Sends `request` as it is and reads one response; nothing if the server closed the connection instead.
     pub fn try_send(&mut self, request: &[u8]) -> Option<Reply> {
         // A server may refuse a request before it was sent in full, so a failure here does not mean that it is silent.

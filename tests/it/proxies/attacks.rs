@@ -1,7 +1,7 @@
 //! What is thrown at every proxy: whatever comes through to the application is what was decided.
 
 use super::cases;
-use super::stage::{Outcome, Stage};
+use super::stage::{Outcome, Stage, spelled_alike};
 
 /// Headers that proxies, applications or frameworks have believed although the client had sent them.
 pub const CLAIMS: &[(&str, &str)] = &[
@@ -135,6 +135,18 @@ pub fn claims_unless(stage: &Stage, refuses: impl Fn(&str) -> Option<u16>) {
     }
     for seen in &passed {
         stage.assert_decided(seen, "olga");
+    }
+}
+
+/// The client claims what Gatepost says, in any spelling: the application has Gatepost's word for it.
+pub fn own_claims(stage: &Stage) {
+    let own = ["remote-user", "remote-email", "remote-role", "remote-credential", "gatepost-decision"];
+    let bearer = format!("Bearer {}", stage.world.person("olga").api_key);
+    for (name, value) in CLAIMS.iter().filter(|(name, _)| own.contains(&spelled_alike(name).as_str())) {
+        for lines in [vec![(*name, *value)], vec![(*name, *value), (*name, "x")]] {
+            let headers = [vec![("Host", "app.example.com"), ("Authorization", &bearer)], lines].concat();
+            stage.assert_decided(stage.ask("GET", &stage.application(), &headers).passed(), "olga");
+        }
     }
 }
 

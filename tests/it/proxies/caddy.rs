@@ -77,3 +77,14 @@ fn one_connection_serves_all_questions() {
 fn browsers_are_sent_to_the_log_in_and_programs_are_not() {
     sample::browsers_are_sent_to_the_log_in(caddy::start);
 }
+
+#[test]
+#[ignore = "needs caddy: tests/run.sh"]
+fn the_minimal_configuration_holds_as_well() {
+    let stage = Stage::new(caddy::start_minimal, World::without_passwords(&[]));
+    sample::each_role(&stage);
+    attacks::claims(&stage);
+    attacks::hop_by_hop(&stage);
+    sample::assertion(caddy::start_minimal);
+    faults::no_answer_is_no_pass(caddy::start_minimal);
+}

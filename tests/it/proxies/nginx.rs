@@ -48,3 +48,14 @@ fn one_connection_serves_all_questions() {
 fn browsers_are_sent_to_the_log_in_and_programs_are_not() {
     sample::browsers_are_sent_to_the_log_in(nginx::start);
 }
+
+#[test]
+#[ignore = "needs nginx: tests/run.sh"]
+fn the_minimal_configuration_holds_as_well() {
+    let stage = Stage::new(nginx::start_minimal, World::without_passwords(&[]));
+    sample::each_role(&stage);
+    crate::proxies::attacks::claims(&stage);
+    crate::proxies::attacks::hop_by_hop(&stage);
+    sample::assertion(nginx::start_minimal);
+    crate::proxies::faults::silence_is_not_waited_out(nginx::start_minimal);
+}

@@ -137,7 +137,7 @@ impl Stage {
 }
 
 /// One form of the names that applications made for CGI (RFC 3875, section 4.1.18) do not tell apart.
-fn spelled_alike(name: &str) -> String {
+pub fn spelled_alike(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 

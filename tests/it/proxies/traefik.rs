@@ -71,3 +71,13 @@ fn one_connection_serves_all_questions() {
 fn browsers_are_sent_to_the_log_in_and_programs_are_not() {
     sample::browsers_are_sent_to_the_log_in(traefik::start);
 }
+
+#[test]
+#[ignore = "needs traefik: tests/run.sh"]
+fn the_minimal_configuration_holds_as_well() {
+    let stage = Stage::new(traefik::start_minimal, World::without_passwords(&[]));
+    sample::each_role(&stage);
+    attacks::own_claims(&stage);
+    sample::assertion(traefik::start_minimal);
+    faults::no_answer_is_no_pass(traefik::start_minimal);
+}

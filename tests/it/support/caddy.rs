@@ -10,6 +10,15 @@ use super::program::{await_answer, find, free_address};
 
 /// Starts Caddy before the application `app`, with Gatepost at `decision`; gives the address where clients connect.
 pub fn start(decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
+    start_with("deploy/caddy/Caddyfile", decision, app)
+}
+
+/// The same with the least that is still safe.
+pub fn start_minimal(decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
+    start_with("deploy/caddy/minimal.Caddyfile", decision, app)
+}
+
+fn start_with(file: &str, decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let decision = match decision {
@@ -18,7 +27,7 @@ pub fn start(decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
     };
     let mut command = Command::new(find("GATEPOST_TEST_CADDY", &[]));
     command.args(["run", "--adapter", "caddyfile", "--config"]);
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/caddy/Caddyfile"));
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
     command.env("GATEPOST_SITE", format!(":{}", address.port()));
     command.env("GATEPOST_DECISION", decision).env("GATEPOST_APP", app.to_string());
     for variable in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {

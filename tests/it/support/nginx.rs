@@ -35,6 +35,15 @@ pub fn start(decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
 
 /// The same with pieces of `gatepost.conf` replaced by others.
 pub fn start_changed(decision: Address, app: SocketAddr, changes: &[(&str, &str)]) -> (Program, SocketAddr) {
+    start_with("nginx/gatepost.conf", decision, app, changes)
+}
+
+/// The same with the least that is still safe.
+pub fn start_minimal(decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
+    start_with("nginx/minimal.conf", decision, app, &[])
+}
+
+fn start_with(file: &str, decision: Address, app: SocketAddr, changes: &[(&str, &str)]) -> (Program, SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
     // The socket is opened here and handed over as standard input, as nginx itself does at an upgrade: so the port is
     // nobody else's, and clients can connect at once.
@@ -47,7 +56,7 @@ pub fn start_changed(decision: Address, app: SocketAddr, changes: &[(&str, &str)
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("nginx.conf", MAIN);
     write("upstreams.conf", &deployed("nginx/upstreams.conf", &upstreams));
-    write("gatepost.conf", &deployed("nginx/gatepost.conf", &server));
+    write("gatepost.conf", &deployed(file, &server));
 
     let mut command = Command::new(find("GATEPOST_TEST_NGINX", &["/usr/sbin/nginx", "/usr/bin/nginx"]));
     command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "stderr"]);

@@ -13,6 +13,7 @@ mod completions;
 mod config;
 mod console;
 mod device;
+mod endpoint;
 mod failure;
 mod key;
 mod key_file;
@@ -26,6 +27,7 @@ mod org;
 mod output;
 mod password;
 mod policy;
+mod probe;
 mod serve;
 mod server;
 mod session;
@@ -93,6 +95,7 @@ enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     Bench(bench::Bench),
+    Probe(probe::Probe),
     #[command(subcommand)]
     User(user::User),
     #[command(subcommand)]
@@ -140,6 +143,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(command) => command.run(&settings),
         Command::Check(command) => command.run(&settings),
         Command::Bench(command) => command.run(&settings),
+        Command::Probe(command) => command.run(&settings),
         Command::User(command) => command.run(&settings),
         Command::Key(command) => command.run(&settings),
         Command::Org(command) => command.run(&settings),

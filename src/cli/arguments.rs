@@ -1,8 +1,10 @@
 //! Values of arguments that the model knows: what can be given is listed in the help.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::SignedDuration;
 
 use crate::model::{ApplicationType, Plan, Role, Timestamp};
 
@@ -42,6 +44,13 @@ pub(super) fn client(text: &str) -> Result<IpAddr, String> {
     address.map(|address| address.to_canonical()).map_err(|_| "expected an address, like 192.0.2.7".to_owned())
 }
 
+/// A duration like `10s`, `1m 30s` or `500ms`; a number alone is seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u32>().map(|seconds| Duration::from_secs(seconds.into()));
+    let parsed = seconds.ok().or_else(|| text.parse::<SignedDuration>().ok()?.try_into().ok());
+    parsed.ok_or_else(|| "expected a duration, like 10s, 1m or 500ms".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +61,16 @@ mod tests {
         assert_eq!(time("2025-11-24T17:00:00.5+01:00"), Ok(Timestamp::from_micros(1_764_000_000_500_000)));
         for text in ["2025-11-24", "2025-11-24T16:00:00", "tomorrow", "", "1764000000"] {
             assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_has_a_unit_or_is_in_seconds() {
+        for (text, millis) in [("10", 10_000), ("10s", 10_000), ("500ms", 500), ("1m", 60_000), ("1m 30s", 90_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "s", "-1s", "1.5", "ten", "10 parsecs"] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 

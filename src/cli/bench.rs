@@ -5,14 +5,12 @@
 
 mod arguments;
 mod client;
-mod credential;
 mod histogram;
 mod load;
 mod pace;
 mod question;
 mod report;
 mod tally;
-mod target;
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,13 +23,14 @@ use tokio::runtime;
 
 use self::arguments::LoadArguments;
 use self::client::Client;
-use self::credential::CredentialArguments;
 use self::question::QuestionArguments;
 use self::report::Report;
-use self::target::Target;
 use super::FAILURE;
-use super::failure::UsageError;
+use super::endpoint::{CredentialArguments, Target};
 use super::settings::Settings;
+
+/// Holds the credential, where no option does.
+const KEY_VARIABLE: &str = "GATEPOST_BENCH_KEY";
 
 /// Measure how fast a deployment answers
 ///
@@ -74,14 +73,10 @@ impl Bench {
         settings.must_have_no_server_option()?;
         let plan = self.load.plan()?;
         let mut target = Target::parse(&self.target)?;
-        let key = self.credential.read()?;
+        let key = self.credential.read(KEY_VARIABLE)?;
         let question = self.question.ask(&mut target, key.as_ref())?;
-        if question.is_secret() && !target.is_private() && !settings.permits_plain_http() {
-            return Err(UsageError::new(format!(
-                "`{target}` would send the credential unencrypted over a network: use https://, or --danger-plain-http \
-                 if you mean it"
-            ))
-            .into());
+        if question.is_secret() {
+            target.must_keep_secrets(settings.permits_plain_http())?;
         }
         let runtime = runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
         let client = runtime.block_on(Client::reach(&target, &question, settings.ca_file()))?;

@@ -15,8 +15,8 @@ const PREFIX: &str = "GATEPOST_";
 const CONFIG_VARIABLE: &str = "GATEPOST_CONFIG";
 
 /// Variables that begin as those of keys do, and are read by the command line.
-const OTHER_VARIABLES: [&str; 5] =
-    ["GATEPOST_TOKEN", CONFIG_VARIABLE, "GATEPOST_SERVER", "GATEPOST_LOG", "GATEPOST_BENCH_KEY"];
+const OTHER_VARIABLES: [&str; 6] =
+    ["GATEPOST_TOKEN", CONFIG_VARIABLE, "GATEPOST_SERVER", "GATEPOST_LOG", "GATEPOST_BENCH_KEY", "GATEPOST_PROBE_KEY"];
 
 /// Whether Kubernetes sets the variable by itself for each pod beside a service called `gatepost`.
 fn is_service_link(variable: &str) -> bool {

@@ -153,6 +153,7 @@ fn variables_that_are_no_keys_are_left_alone() {
         ("GATEPOST_SERVER", "http://127.0.0.1:7181"),
         ("GATEPOST_LOG", "debug"),
         ("GATEPOST_BENCH_KEY", "gp_…"),
+        ("GATEPOST_PROBE_KEY", "gp_…"),
         ("GATEPOST_PORT", "tcp://10.0.0.1:7180"),
         ("GATEPOST_PORT_7180_TCP_ADDR", "10.0.0.1"),
         ("GATEPOST_SERVICE_HOST", "10.0.0.1"),

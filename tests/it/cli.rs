@@ -9,6 +9,7 @@ mod config;
 mod documents;
 mod manifests;
 mod policy;
+mod probe;
 mod program;
 mod serve;
 mod usage;

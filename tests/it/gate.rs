@@ -3,7 +3,7 @@
 mod assertions;
 mod authzen;
 mod caches;
-mod cases;
+pub mod cases;
 mod credentials;
 mod envoy;
 mod ext_authz;

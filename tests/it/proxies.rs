@@ -4,6 +4,7 @@
 mod apache;
 mod attacks;
 mod caddy;
+mod cases;
 mod envoy;
 mod faults;
 mod haproxy;
@@ -11,5 +12,5 @@ mod ingress_nginx;
 mod matrix;
 mod nginx;
 mod sample;
-mod stage;
+pub mod stage;
 mod traefik;

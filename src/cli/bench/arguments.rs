@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use hyper::StatusCode;
-use jiff::SignedDuration;
 
 use super::load::Plan;
+use crate::cli::arguments;
 use crate::cli::failure::UsageError;
 
 /// Enough for percentiles, and short enough that a mistake is over soon.
@@ -27,13 +27,13 @@ pub(super) struct LoadArguments {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
     /// How long to measure, ten minutes at most: 30s, 2m
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = arguments::duration)]
     duration: Duration,
     /// How long to load before that
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = arguments::duration)]
     warm_up: Duration,
     /// How long to wait for an answer, a minute at most; with --rate also how long after the end what was due is sent
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = arguments::duration)]
     timeout: Duration,
 }
 
@@ -55,13 +55,6 @@ impl LoadArguments {
     }
 }
 
-/// A duration like `10s`, `1m 30s` or `500ms`; a number alone is seconds.
-fn time(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<u32>().map(|seconds| Duration::from_secs(seconds.into()));
-    let parsed = seconds.ok().or_else(|| text.parse::<SignedDuration>().ok()?.try_into().ok());
-    parsed.ok_or_else(|| "expected a duration, like 10s, 1m or 500ms".to_owned())
-}
-
 /// A status by its number.
 pub(super) fn status(text: &str) -> Result<StatusCode, String> {
     text.parse().map_err(|_| "expected a status, like 200".to_owned())
@@ -70,16 +63,6 @@ pub(super) fn status(text: &str) -> Result<StatusCode, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_duration_has_a_unit_or_is_in_seconds() {
-        for (text, millis) in [("10", 10_000), ("10s", 10_000), ("500ms", 500), ("1m", 60_000), ("1m 30s", 90_000)] {
-            assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for text in ["", "s", "-1s", "1.5", "ten", "10 parsecs"] {
-            assert!(time(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_load_that_is_not_meant_is_refused() {

@@ -1,6 +1,6 @@
 //! One connection after another to one place, over each of which one question is asked again and again.
 
-mod transport;
+mod counted;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
-use self::transport::{Counted, Transport};
+use self::counted::Counted;
 use super::question::Question;
-use super::target::Target;
+use crate::cli::endpoint::{Target, Transport};
 
 /// Asks its question as often as it is told to.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ impl Client {
         *request.method_mut() = question.method.clone();
         *request.uri_mut() = target.path_and_query().parse::<Uri>()?;
         *request.headers_mut() = question.headers.clone();
-        let transport = Transport::find(&target.place, ca_file).await;
+        let transport = Transport::find(target, ca_file).await;
         let transport = Arc::new(transport.with_context(|| format!("cannot reach `{target}`"))?);
         Ok(Self { transport, shown: target.to_string().into(), request, counters: Arc::default() })
     }

@@ -14,8 +14,8 @@ use hyper::header::{
 };
 use hyper::http::uri::PathAndQuery;
 
-use super::target::Target;
 use crate::cli::arguments;
+use crate::cli::endpoint::Target;
 use crate::cli::failure::UsageError;
 use crate::gate::dialect::Dialect;
 use crate::secret::Secret;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::client::Failure;
 use super::load::{Outcome, Plan};
 use super::question::Question;
-use super::target::Target;
+use crate::cli::endpoint::Target;
 use crate::cli::output::aligned;
 
 /// What was measured.

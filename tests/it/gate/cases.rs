@@ -68,8 +68,8 @@ impl Case {
     }
 }
 
-/// What the names in braces stand for.
-struct Meanings(Vec<(String, String)>);
+/// What the names in braces stand for, braces included.
+pub struct Meanings(pub Vec<(String, String)>);
 
 impl Meanings {
     fn new(world: &World, names: &BTreeMap<String, String>, base: &[(String, String)]) -> Self {
@@ -125,7 +125,7 @@ impl Meanings {
     }
 
     /// The bytes of a text in which each character stands for one.
-    fn bytes(&self, text: &str) -> Vec<u8> {
+    pub fn bytes(&self, text: &str) -> Vec<u8> {
         self.expand(text).chars().map(|c| u8::try_from(c).unwrap()).collect()
     }
 }

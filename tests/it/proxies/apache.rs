@@ -18,7 +18,7 @@ fn staged(start: super::stage::Start, world: World) -> Stage {
     Stage::asking(world.fastcgi.expect("FastCGI is spoken"), start, world)
 }
 
-fn stage() -> Stage {
+pub fn stage() -> Stage {
     staged(apache::start, world(&[]))
 }
 

@@ -93,9 +93,14 @@ impl Stage {
         for (name, value) in &seen.headers {
             let known = match spelled_alike(name).as_str() {
                 "x-forwarded-for" | "x-real-ip" => value == "127.0.0.1",
-                "x-forwarded-proto" | "x-forwarded-scheme" => value == "http",
+                // Traefik's word for a WebSocket, which Gatepost is told of as `http`.
+                "x-forwarded-scheme" => value == "http",
+                "x-forwarded-proto" => value == "http" || value == "ws" && !seen.all("upgrade").is_empty(),
                 "x-forwarded-host" => value == host,
-                "x-forwarded-port" => value.parse() == Ok(self.address.port()) || value == "80",
+                // Or that of the host, which is decided about without it.
+                "x-forwarded-port" => {
+                    value.parse() == Ok(self.address.port()) || value == "80" || host.ends_with(&format!(":{value}"))
+                }
                 // Traefik's own name.
                 "x-forwarded-server" => !value.contains("admin"),
                 other => {

@@ -30,15 +30,20 @@ http {
 
 /// Starts nginx before the application `app`, with Gatepost at `decision`; gives the address where clients connect.
 pub fn start(decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
-    start_with("nginx/gatepost.conf", decision, app)
+    start_changed(decision, app, &[])
+}
+
+/// The same with pieces of `gatepost.conf` replaced by others.
+pub fn start_changed(decision: Address, app: SocketAddr, changes: &[(&str, &str)]) -> (Program, SocketAddr) {
+    start_with("nginx/gatepost.conf", decision, app, changes)
 }
 
 /// The same with the least that is still safe.
 pub fn start_minimal(decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
-    start_with("nginx/minimal.conf", decision, app)
+    start_with("nginx/minimal.conf", decision, app, &[])
 }
 
-fn start_with(file: &str, decision: Address, app: SocketAddr) -> (Program, SocketAddr) {
+fn start_with(file: &str, decision: Address, app: SocketAddr, changes: &[(&str, &str)]) -> (Program, SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
     // The socket is opened here and handed over as standard input, as nginx itself does at an upgrade: so the port is
     // nobody else's, and clients can connect at once.
@@ -46,7 +51,8 @@ fn start_with(file: &str, decision: Address, app: SocketAddr) -> (Program, Socke
     let address = listener.local_addr().unwrap();
 
     let upstreams = [("127.0.0.1:7180", decision.to_string()), ("127.0.0.1:8080", app.to_string())];
-    let server = [("listen 80 default_server;", format!("listen {address} default_server;"))];
+    let mut server = vec![("listen 80 default_server;", format!("listen {address} default_server;"))];
+    server.extend(changes.iter().map(|(old, new)| (*old, (*new).to_owned())));
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("nginx.conf", MAIN);
     write("upstreams.conf", &deployed("nginx/upstreams.conf", &upstreams));

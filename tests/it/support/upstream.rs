@@ -154,23 +154,33 @@ fn receive(reader: &mut BufReader<TcpStream>, connection: usize) -> Option<Recei
     }
     let mut request = Received { connection, method, target, headers, body: String::new() };
     let mut body = Vec::new();
-    if request.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+    // A body that does not come to its end leaves a request that has come all the same.
+    let _ = receive_body(reader, &request, &mut body);
+    request.body = String::from_utf8_lossy(&body).into_owned();
+    Some(request)
+}
+
+/// Reads the body as far as it comes. Of several lengths the first counts, and a coding more than any of them.
+fn receive_body(reader: &mut BufReader<TcpStream>, request: &Received, body: &mut Vec<u8>) -> Option<()> {
+    let codings = request.all("transfer-encoding");
+    if codings.iter().any(|coding| coding.to_ascii_lowercase().contains("chunked")) {
         loop {
-            let size = usize::from_str_radix(line(reader)?.trim(), 16).ok()?;
+            let size = usize::from_str_radix(line(reader)?.split(';').next()?.trim(), 16).ok()?;
             let mut chunk = vec![0; size];
             reader.read_exact(&mut chunk).ok()?;
-            line(reader)?;
             if size == 0 {
                 break;
             }
+            line(reader)?;
             body.extend(chunk);
         }
-    } else if let Some(length) = request.header("content-length") {
-        body = vec![0; length.parse().ok()?];
-        reader.read_exact(&mut body).ok()?;
+        // Trailers, and the empty line behind them.
+        while !line(reader)?.is_empty() {}
+    } else if let Some(length) = request.all("content-length").first() {
+        body.resize(length.parse().ok()?, 0);
+        reader.read_exact(body).ok()?;
     }
-    request.body = String::from_utf8_lossy(&body).into_owned();
-    Some(request)
+    Some(())
 }
 
 /// A line, with each byte as the character of that number.

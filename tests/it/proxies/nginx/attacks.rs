@@ -12,9 +12,6 @@ fn a_target_that_can_be_read_in_two_ways_is_refused() {
     for (target, outcome) in attacks::confused_targets(&stage) {
         outcome.assert_refused(&[400], &target);
     }
-    let ada = format!("Bearer {}", stage.world.person("ada").api_key);
-    let long = format!("{}/{}", stage.application(), "a".repeat(65_536));
-    stage.ask("GET", &long, &[("Authorization", &ada)]).assert_refused(&[414], "64 KiB");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Where the load goes.
+//! Where a server is.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,23 +10,23 @@ use crate::cli::failure::UsageError;
 use crate::cli::server::is_this_machine;
 
 /// An address and the path that is asked for there.
-pub(super) struct Target {
-    pub(super) place: Place,
+pub(in crate::cli) struct Target {
+    pub(in crate::cli) place: Place,
     /// What `Host` says.
-    pub(super) authority: String,
+    pub(in crate::cli) authority: String,
     path: Option<PathAndQuery>,
 }
 
 /// What is connected to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(in crate::cli) enum Place {
     Tcp { host: String, port: u16, is_encrypted: bool },
     Unix(PathBuf),
 }
 
 impl Target {
     /// Reads `http://…`, `https://…`, `unix:/socket` or, as nginx writes it, `unix:/socket:/path`.
-    pub(super) fn parse(text: &str) -> Result<Self, UsageError> {
+    pub(in crate::cli) fn parse(text: &str) -> Result<Self, UsageError> {
         match text.strip_prefix("unix:") {
             Some(rest) => Self::unix(rest),
             None => Self::tcp(text),
@@ -73,22 +73,33 @@ impl Target {
     }
 
     /// Path and query, as they are sent.
-    pub(super) fn path_and_query(&self) -> &str {
+    pub(in crate::cli) fn path_and_query(&self) -> &str {
         self.path.as_ref().map_or("/", PathAndQuery::as_str)
     }
 
     /// The path alone.
-    pub(super) fn path(&self) -> &str {
+    pub(in crate::cli) fn path(&self) -> &str {
         self.path.as_ref().map_or("/", PathAndQuery::path)
     }
 
     /// Asks for this path, if none was named.
-    pub(super) fn or_path(&mut self, path: PathAndQuery) {
+    pub(in crate::cli) fn or_path(&mut self, path: PathAndQuery) {
         self.path.get_or_insert(path);
     }
 
+    /// An error if somebody on a network could read what is sent, unless that `is_permitted`.
+    pub(in crate::cli) fn must_keep_secrets(&self, is_permitted: bool) -> Result<(), UsageError> {
+        if self.is_private() || is_permitted {
+            return Ok(());
+        }
+        Err(UsageError::new(format!(
+            "`{self}` would send the credential unencrypted over a network: use https://, or --danger-plain-http if you \
+             mean it"
+        )))
+    }
+
     /// Whether nobody on a network can read what is sent.
-    pub(super) fn is_private(&self) -> bool {
+    fn is_private(&self) -> bool {
         match &self.place {
             Place::Tcp { host, is_encrypted, .. } => *is_encrypted || is_this_machine(host),
             Place::Unix(_) => true,

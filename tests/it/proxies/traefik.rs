@@ -78,6 +78,9 @@ fn the_minimal_configuration_holds_as_well() {
     let stage = Stage::new(traefik::start_minimal, World::without_passwords(&[]));
     sample::each_role(&stage);
     attacks::own_claims(&stage);
+    let oleg = format!("Bearer {}", stage.world.person("oleg").api_key);
+    let headers = [("Authorization", oleg.as_str()), ("Connection", "Upgrade"), ("Upgrade", "h2c")];
+    stage.ask("GET", &stage.application(), &headers).assert_refused(&[418], "a tunnel");
     sample::assertion(traefik::start_minimal);
     faults::no_answer_is_no_pass(traefik::start_minimal);
 }

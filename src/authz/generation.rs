@@ -7,6 +7,7 @@ mod contents;
 mod entities;
 mod files;
 mod policies;
+mod restore;
 mod schema;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
 pub use self::contents::Contents;
 use self::files::Files;
 pub use self::files::Origin;
+pub use self::restore::{RestoreError, Restored, export, restore};
 use super::actions::{Action, Actions};
 use super::filed::Filed;
 use super::index::PolicyIndex;

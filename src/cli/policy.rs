@@ -1,6 +1,8 @@
 //! `gatepost policy`: policies as files, apart from the account system.
 
 mod corpus;
+mod history;
+mod rollback;
 
 use std::process::ExitCode;
 
@@ -14,6 +16,8 @@ use super::settings::Settings;
 #[command(arg_required_else_help = true)]
 pub(super) enum Policy {
     Corpus(corpus::Corpus),
+    History(history::History),
+    Rollback(rollback::Rollback),
 }
 
 impl Policy {
@@ -21,6 +25,8 @@ impl Policy {
         settings.must_have_no_server_option()?;
         match self {
             Self::Corpus(command) => command.run(settings),
+            Self::History(command) => command.run(settings),
+            Self::Rollback(command) => command.run(settings),
         }
     }
 }

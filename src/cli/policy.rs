@@ -1,6 +1,7 @@
 //! `gatepost policy`: policies as files, apart from the account system.
 
 mod corpus;
+mod explain;
 
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use super::settings::Settings;
 #[command(arg_required_else_help = true)]
 pub(super) enum Policy {
     Corpus(corpus::Corpus),
+    Explain(explain::Explain),
 }
 
 impl Policy {
@@ -21,6 +23,7 @@ impl Policy {
         settings.must_have_no_server_option()?;
         match self {
             Self::Corpus(command) => command.run(settings),
+            Self::Explain(command) => command.run(settings),
         }
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod config;
 mod documents;
+mod explain;
 mod manifests;
 mod policy;
 mod probe;

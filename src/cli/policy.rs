@@ -2,6 +2,7 @@
 
 mod corpus;
 mod explain;
+mod replay;
 
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ use super::settings::Settings;
 pub(super) enum Policy {
     Corpus(corpus::Corpus),
     Explain(explain::Explain),
+    Replay(replay::Replay),
 }
 
 impl Policy {
@@ -24,6 +26,7 @@ impl Policy {
         match self {
             Self::Corpus(command) => command.run(settings),
             Self::Explain(command) => command.run(settings),
+            Self::Replay(command) => command.run(settings),
         }
     }
 }

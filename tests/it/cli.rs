@@ -12,5 +12,6 @@ mod manifests;
 mod policy;
 mod probe;
 mod program;
+mod replay;
 mod serve;
 mod usage;

@@ -16,6 +16,7 @@ use crate::cli::console::Console;
 use crate::cli::output::{aligned, printable};
 use crate::cli::settings::Settings;
 use crate::config::DecisionTarget;
+use crate::http::path::target_of;
 use crate::model::{CredentialKind, DecisionId, UserId};
 
 /// Explain a recorded decision
@@ -123,7 +124,8 @@ fn again(console: &Console, record: &Record) -> Result<Option<Explanation>> {
             }
         }
     };
-    let asked = Asked { method, host, path, client: record.client };
+    let target = target_of(path);
+    let asked = Asked { method, host, path: &target, client: record.client };
     explain(console, &caller, &asked).map(Some)
 }
 

@@ -106,7 +106,14 @@ struct Verdict {
 /// People and the scopes of keys, each asked of the store once.
 struct People<'c> {
     console: &'c Console,
-    users: HashMap<UserId, Option<(User, HashMap<String, Vec<String>>)>>,
+    users: HashMap<UserId, Option<Known>>,
+}
+
+/// An account that is there.
+struct Known {
+    user: User,
+    /// Of its keys, by their identifiers.
+    scopes: HashMap<String, Vec<String>>,
 }
 
 impl Replay {
@@ -206,7 +213,7 @@ impl Deciding {
             return Ok(Some(Verdict { allowed: false, action: String::new(), resource_type: String::new(), policies }));
         };
         let id = record.credential_id.as_deref().unwrap_or_default();
-        let subject = known.map_or(Subject::Anonymous, |(user, scopes)| Subject::User {
+        let subject = known.map_or(Subject::Anonymous, |Known { user, scopes }| Subject::User {
             user,
             credential: Credential {
                 kind: record.credential.unwrap_or(CredentialKind::Session),
@@ -246,24 +253,24 @@ impl Deciding {
 }
 
 impl People<'_> {
-    fn find(&mut self, id: UserId) -> Result<Option<(&User, &HashMap<String, Vec<String>>)>> {
+    fn find(&mut self, id: UserId) -> Result<Option<&Known>> {
         if !self.users.contains_key(&id) {
             let known = match self.console.app.store.user(id)? {
                 None => None,
                 Some(user) => {
                     let keys = self.console.accounts().api_keys(&self.console.actor, id)?;
-                    Some((user, keys.into_iter().map(|key| (key.id.to_string(), key.scopes)).collect()))
+                    Some(Known { user, scopes: keys.into_iter().map(|key| (key.id.to_string(), key.scopes)).collect() })
                 }
             };
             self.users.insert(id, known);
         }
-        Ok(self.users.get(&id).and_then(Option::as_ref).map(|(user, scopes)| (user, scopes)))
+        Ok(self.users.get(&id).and_then(Option::as_ref))
     }
 
     /// How the report calls a principal.
     fn name(&self, principal: Option<&str>) -> String {
         let Some(principal) = principal else { return "anonymous".to_owned() };
         let known = principal.parse().ok().and_then(|id: UserId| self.users.get(&id)).and_then(Option::as_ref);
-        known.map_or_else(|| principal.to_owned(), |(user, _)| user.username.as_str().to_owned())
+        known.map_or_else(|| principal.to_owned(), |known| known.user.username.as_str().to_owned())
     }
 }

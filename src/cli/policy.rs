@@ -1,7 +1,9 @@
 //! `gatepost policy`: policies as files, apart from the account system.
 
 mod corpus;
+mod explain;
 mod history;
+mod replay;
 mod rollback;
 
 use std::process::ExitCode;
@@ -16,6 +18,8 @@ use super::settings::Settings;
 #[command(arg_required_else_help = true)]
 pub(super) enum Policy {
     Corpus(corpus::Corpus),
+    Explain(explain::Explain),
+    Replay(replay::Replay),
     History(history::History),
     Rollback(rollback::Rollback),
 }
@@ -25,6 +29,8 @@ impl Policy {
         settings.must_have_no_server_option()?;
         match self {
             Self::Corpus(command) => command.run(settings),
+            Self::Explain(command) => command.run(settings),
+            Self::Replay(command) => command.run(settings),
             Self::History(command) => command.run(settings),
             Self::Rollback(command) => command.run(settings),
         }

@@ -1,0 +1,3 @@
+//! What can be told of policies beyond their decisions.
+
+pub mod explain;

@@ -105,6 +105,7 @@ fn accounts(folder: &std::path::Path) -> (Accounts, Arc<ManualClock>) {
         passwords: Passwords::new(1).unwrap(),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         outbox: Some(Outbox { letters: Letters::new("https://id.example.com"), mailer: Arc::new(Nobody) }),
+        metrics: app.metrics,
         name: "gatepost".to_owned(),
     });
     (accounts.unwrap(), clock)

@@ -17,6 +17,7 @@ mod members;
 mod organizations;
 mod outbox;
 mod passwords;
+mod policies;
 mod reauthentication;
 mod sessions;
 mod sign_up;
@@ -35,16 +36,19 @@ pub use export::Export;
 pub use history::{Event, History};
 pub use members::Member;
 pub use outbox::Outbox;
+pub use policies::{PolicyHistory, Reloader};
 pub use sign_up::SignedUp;
 pub use two_factor::Pairing;
 pub use users::NewAccount;
 
 use crate::audit;
 use crate::authn::{Keyring, KeyringError, PasswordError, Passwords, Pepper, StrengthError, Vault, VaultError};
+use crate::authz::generation::LoadError;
 use crate::authz::{Circumstances, Engine, Resource};
 use crate::clock::Clock;
 use crate::model::{NameError, Role, Timestamp, User, UserId};
 use crate::store::{Read, Store, StoreError, Transaction};
+use crate::telemetry::Metrics;
 
 /// The change or question was refused, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +121,9 @@ pub enum AccountError {
     /// A password could not be hashed.
     #[error("the password could not be hashed")]
     Hashing,
+    /// The policies, the schema or the routes.
+    #[error(transparent)]
+    Policies(#[from] LoadError),
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -176,6 +183,8 @@ pub struct Accounts {
     pepper: Pepper,
     clock: Arc<dyn Clock>,
     outbox: Option<Outbox>,
+    metrics: Arc<Metrics>,
+    policies: PolicyHistory,
     name: String,
 }
 
@@ -197,6 +206,8 @@ pub struct AccountsParts {
     pub clock: Arc<dyn Clock>,
     /// The way to a mail server, if there is one.
     pub outbox: Option<Outbox>,
+    /// What counts.
+    pub metrics: Arc<Metrics>,
     /// What authenticators show the account under.
     pub name: String,
 }
@@ -213,9 +224,10 @@ struct Target {
 impl Accounts {
     /// The account system. Makes the pepper of recovery codes, if there is none.
     pub fn new(parts: AccountsParts) -> Result<Self> {
-        let AccountsParts { store, engine, coherence, keyring, vault, passwords, clock, outbox, name } = parts;
+        let AccountsParts { store, engine, coherence, keyring, vault, passwords, clock, outbox, metrics, name } = parts;
         let pepper = pepper(&*store, &vault)?;
-        Ok(Self { store, engine, coherence, keyring, vault, passwords, pepper, clock, outbox, name })
+        let policies = PolicyHistory::new(Arc::clone(&store), Arc::clone(&clock));
+        Ok(Self { store, engine, coherence, keyring, vault, passwords, pepper, clock, outbox, metrics, policies, name })
     }
 
     /// Forgets links that have ended and failures that are forgiven.

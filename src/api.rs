@@ -21,6 +21,7 @@ mod organizations;
 mod page;
 mod password_resets;
 mod path;
+mod policies;
 mod problem;
 mod schema;
 mod sessions;
@@ -95,6 +96,7 @@ fn subjects() -> Vec<Subject> {
         subject("Applications", "What roles are held on.", applications::operations()),
         subject("Members", "Who holds which role on an application.", members::operations()),
         subject("Devices", "What belongs to an application.", devices::operations()),
+        subject("Policies", "What decides who may do what.", policies::operations()),
         subject("Audit", "Who did what to whom.", audit::operations()),
         subject("Documents", "For programs.", documents),
     ]

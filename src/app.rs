@@ -2,19 +2,20 @@
 
 mod probes;
 mod serve;
+mod watch;
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 pub use serve::Bound;
 
-use crate::accounts::{AccountError, Accounts, AccountsParts, Actor, Coherence, Outbox};
+use crate::accounts::{AccountError, Accounts, AccountsParts, Actor, Coherence, Outbox, PolicyHistory, Reloader};
 use crate::authn::{Capacity, Keyring, PasswordError, Passwords, TokenSettings, Vault, VaultError, Verifier};
-use crate::authz::generation::{LoadError, Source};
+use crate::authz::generation::{Contents, LoadError, Source};
 use crate::authz::{Engine, EngineCapacity};
 use crate::cache::Versions;
 use crate::clock::Clock;
-use crate::config::{Config, DecisionTarget};
+use crate::config::{self, Config, DecisionTarget};
 use crate::gate::{Assertions, Gate, LogIn, Respond};
 use crate::http::listener::ListenError;
 use crate::http::tls::TlsError;
@@ -103,11 +104,21 @@ impl App {
             Coherence::start(Arc::clone(&store), Arc::clone(&versions), Arc::clone(&keyring), Arc::clone(&clock))?;
         let coherence = Arc::new(coherence);
 
-        let source = Source { policies: config.policy.policies.clone(), schema: config.policy.schema.clone() };
         let capacity = EngineCapacity { facts: config.cache.standings, decisions: config.cache.decisions };
-        let engine = Arc::new(Engine::start(source, Arc::clone(&store), Arc::clone(&versions), capacity)?);
+        let history = PolicyHistory::new(Arc::clone(&store), Arc::clone(&clock));
+        let mut numbered = Ok(0);
+        let number = |contents: &Contents| {
+            numbered = history.number_for(contents);
+            numbered.as_ref().copied().unwrap_or_default()
+        };
+        let engine =
+            Engine::start(source(&config.policy), number, Arc::clone(&store), Arc::clone(&versions), capacity)?;
+        numbered?;
+        let engine = Arc::new(engine);
         let capacity = Capacity { verified: config.cache.credentials, unknown: config.cache.unknown_keys };
         let verifier = Arc::new(Verifier::new(Arc::clone(&store), Arc::clone(&keyring), versions, capacity));
+        let metrics = Arc::new(Metrics::new());
+        metrics.set_policy_generation(engine.generation().number());
         let passwords = Passwords::new(available_parallelism().map_or(1, usize::from))?;
         let accounts = Arc::new(Accounts::new(AccountsParts {
             store: Arc::clone(&store),
@@ -118,12 +129,11 @@ impl App {
             passwords,
             clock: Arc::clone(&clock),
             outbox: outbox(config)?,
+            metrics: Arc::clone(&metrics),
             name: session.issuer.clone(),
         })?);
         accounts.rotate_signing_keys_if_due(&Actor::console())?;
 
-        let metrics = Arc::new(Metrics::new());
-        metrics.set_policy_generation(engine.generation().number());
         let log = match &config.log.decisions {
             DecisionTarget::Off => DecisionLog::off(),
             DecisionTarget::Stderr => DecisionLog::to_stderr(&metrics)?,
@@ -152,6 +162,7 @@ impl App {
     pub fn keep_house(&self) -> Result<(), AccountError> {
         self.accounts.record_uses(&self.verifier.take_uses())?;
         self.accounts.delete_expired()?;
+        self.accounts.record_policies_again();
         // The bound keeps one pass short; what is left goes out in the next.
         for _ in 0..16 {
             if self.accounts.deliver_mail()? == 0 {
@@ -161,22 +172,21 @@ impl App {
         Ok(())
     }
 
-    /// Reads the policies again, as [`Engine::reload`] does, and counts and logs how it went.
-    pub fn reload_policies(&self) -> Result<u64, LoadError> {
-        let reloaded = self.engine.reload();
-        match &reloaded {
-            Ok(generation) => {
-                self.metrics.set_policy_generation(*generation);
-                tracing::info!(generation, "new policies are in force");
-            }
-            Err(error) => {
-                self.metrics.reload_failed();
-                let generation = self.engine.generation().number();
-                tracing::error!(generation, %error, "the policies were not reloaded, the last good ones stay in force");
-            }
-        }
-        reloaded
+    /// Reads the policies again because whoever runs the program wishes it; gives the number of the generation that is
+    /// then in force. How it went is counted and logged.
+    pub fn reload_policies(&self) -> Result<u64, AccountError> {
+        Ok(self.accounts.reload_policies(Reloader::Sighup)?.number())
     }
+
+    /// The history of the policies in the store of this configuration, whatever the policies are at the moment.
+    pub fn policy_history(config: &Config, clock: Arc<dyn Clock>) -> Result<PolicyHistory, AppError> {
+        Ok(PolicyHistory::new(Arc::new(SqliteStore::open(&config.store.path)?), clock))
+    }
+}
+
+/// Where the policies are read from.
+pub fn source(policy: &config::Policy) -> Source {
+    Source { policies: policy.policies.clone(), schema: policy.schema.clone() }
 }
 
 /// The way to the mail server, if one is configured; the configuration sees to it that the portal's address is, too.

@@ -23,5 +23,5 @@ pub mod routes;
 mod table;
 
 pub use decision::{Decision, Permit};
-pub use engine::{Engine, EngineCapacity, Question};
+pub use engine::{Engine, EngineCapacity, Question, Reloaded};
 pub use question::{Circumstances, Credential, Resource, Subject};

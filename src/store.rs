@@ -13,8 +13,8 @@ mod transaction;
 
 pub use read::{ApplicationStanding, EventFilter, OrganizationStanding, Read, StoredEvent};
 pub use transaction::{
-    Transaction, WriteAccounts, WriteApplications, WriteCredentials, WriteMail, WriteOrganizations, WriteSecondFactors,
-    WriteSignIn,
+    Transaction, WriteAccounts, WriteApplications, WriteCredentials, WriteMail, WriteOrganizations, WritePolicies,
+    WriteSecondFactors, WriteSignIn,
 };
 
 use crate::model::{Change, ChangeSeq};

@@ -69,6 +69,7 @@ codes! {
     BodyTooLong = PAYLOAD_TOO_LARGE "body_too_long" "the body is longer than 64 KiB",
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "the body is not of the type that is documented",
     Invalid = UNPROCESSABLE_ENTITY "invalid" "a value cannot be accepted: `field` tells which",
+    PoliciesInvalid = UNPROCESSABLE_ENTITY "policies_invalid" "something is wrong with the files: `problems` tells all of it",
     InvalidLink = UNPROCESSABLE_ENTITY "invalid_link" "the link was used before, or is too old",
     TooManyAttempts = TOO_MANY_REQUESTS "too_many_attempts" "too many attempts have failed",
 

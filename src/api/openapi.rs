@@ -51,6 +51,9 @@ pub(super) async fn show() -> Document {
 fn document(subjects: Vec<Subject>) -> Value {
     let (mut paths, mut schemas, mut problems, mut tags) = (Map::new(), BTreeMap::new(), Map::new(), Vec::new());
     schemas.insert(Problem::name().into_owned(), json!(<Problem<'_> as utoipa::PartialSchema>::schema()));
+    let mut parts = Vec::new();
+    Problem::schemas(&mut parts);
+    schemas.extend(parts.into_iter().map(|(name, schema)| (name, json!(schema))));
     for Subject { name, about, operations } in subjects {
         tags.push(json!({"name": name, "description": about}));
         for mut operation in operations {

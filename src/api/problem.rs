@@ -77,6 +77,24 @@ pub(super) struct Problem<'a> {
     /// Which value of the request cannot be accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    /// What is wrong with the files of the policies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<Vec<FileProblem<'a>>>,
+}
+
+/// A problem with a file of the policies, and its place.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FileProblem<'a> {
+    /// The file, or the folder.
+    file: &'a str,
+    /// The line, counted from 1; none for the file as a whole.
+    line: Option<usize>,
+    /// The column, in characters, counted from 1.
+    column: Option<usize>,
+    /// What is wrong.
+    message: &'a str,
+    /// What to do about it.
+    help: Option<&'a str>,
 }
 
 impl ApiError {
@@ -112,6 +130,9 @@ impl ApiError {
         match self {
             // These say of what they could not do only that the caller is not to blame.
             Self::Account(AccountError::Busy) => self.to_string(),
+            Self::Account(AccountError::Policies(_)) => {
+                "the policies were not loaded, and the last good ones stay in force".to_owned()
+            }
             _ if status.is_server_error() => "this cannot be done at the moment".to_owned(),
             _ => self.to_string(),
         }
@@ -123,6 +144,18 @@ impl ApiError {
             Self::Account(AccountError::Invalid { field, .. }) => Some(field),
             _ => None,
         }
+    }
+
+    fn problems(&self) -> Option<Vec<FileProblem<'_>>> {
+        let Self::Account(AccountError::Policies(error)) = self else { return None };
+        let shown = error.problems().iter().map(|problem| FileProblem {
+            file: problem.file(),
+            line: problem.line(),
+            column: problem.column(),
+            message: problem.message(),
+            help: problem.advice(),
+        });
+        Some(shown.collect())
     }
 
     /// How many seconds to wait before the same is tried again.
@@ -162,6 +195,7 @@ const fn account_code(error: &AccountError) -> Code {
         AccountError::InvalidCredentials => Code::InvalidCredentials,
         AccountError::SessionRequired => Code::SessionRequired,
         AccountError::Busy => Code::Busy,
+        AccountError::Policies(_) => Code::PoliciesInvalid,
         AccountError::Store(_) => Code::Unavailable,
         AccountError::Keyring(_) | AccountError::Hashing | AccountError::Outbox | AccountError::Vault(_) => {
             Code::Internal
@@ -180,6 +214,7 @@ impl IntoResponse for ApiError {
             code: self.word(),
             detail: self.detail(status),
             field: self.field(),
+            problems: self.problems(),
         };
         let content_type = [(header::CONTENT_TYPE, PROBLEM_JSON)];
         let mut response = (status, content_type, Json(problem)).into_response();

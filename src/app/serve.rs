@@ -13,9 +13,11 @@ use tokio::time::MissedTickBehavior;
 use tower::ServiceExt;
 
 use super::probes::AppProbes;
-use super::{App, AppError};
+use super::watch::follow;
+use super::{App, AppError, source};
 use crate::accounts::Actor;
 use crate::api;
+use crate::authz::generation::Source;
 use crate::config::{self, Config, Decision};
 use crate::gate::{AuthZen, Decider, DecisionService, Probes, Readers, Trust, ext_authz, others, serve_fastcgi};
 use crate::http::listener::{Listener, Peer};
@@ -47,6 +49,8 @@ pub struct Bound {
     settings: Decision,
     authzen: config::AuthZen,
     trusted_proxies: Arc<[IpNet]>,
+    /// The folders to watch, if they are to be.
+    watched: Option<Source>,
 }
 
 impl Bound {
@@ -66,7 +70,13 @@ impl Bound {
         let readers = Readers::start(threads, move |question| gate.answer(&question.source, &question.headers));
         let readers = Arc::new(readers.map_err(AppError::Readers)?);
         let authzen = config.authzen.clone();
-        Ok(Self { app, readers, decision, tls, fastcgi, portal, settings, authzen, trusted_proxies })
+        // Before anything can replace them.
+        let first = Arc::clone(&app);
+        if let Err(error) = tokio::task::spawn_blocking(move || first.accounts.record_first_policies()).await {
+            tracing::error!(%error, "the policies in force are not in the history");
+        }
+        let watched = config.policy.watch.then(|| source(&config.policy));
+        Ok(Self { app, readers, decision, tls, fastcgi, portal, settings, authzen, trusted_proxies, watched })
     }
 
     /// Where proxies ask: with the port that the system chose, if it was left to it.
@@ -86,7 +96,7 @@ impl Bound {
 
     /// Serves until `shutdown` is ready, then drains: finishes what is in flight, and writes out the decision log.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, readers, decision, tls, fastcgi, portal, settings, authzen, trusted_proxies } = self;
+        let Self { app, readers, decision, tls, fastcgi, portal, settings, authzen, trusted_proxies, watched } = self;
         let (stop, stopped) = watch::channel(());
         let probes: Arc<dyn Probes> = Arc::new(AppProbes(Arc::clone(&app)));
         let decider = Decider::new(Arc::clone(&app.gate), Arc::clone(&readers), settings.deadline);
@@ -130,6 +140,7 @@ impl Bound {
         };
         let people = serve(portal, portal_service, ServeOptions::default(), stop_requested(stopped.clone()));
         let background = tokio::spawn(background(Arc::clone(&app), tls));
+        let policies = watched.map(|source| tokio::spawn(follow(Arc::clone(&app), source)));
         tokio::join!(
             async {
                 shutdown.await;
@@ -140,6 +151,9 @@ impl Bound {
             people,
         );
         background.abort();
+        if let Some(policies) = policies {
+            policies.abort();
+        }
         let flush = move || {
             if !readers.stop(STORE_PATIENCE) {
                 tracing::warn!("the store has not answered what was asked");

@@ -11,8 +11,8 @@ use super::decision::Decision;
 use super::entities;
 use super::evaluate::{self, Failure, add_filed, evaluate, failed};
 use super::facts::{Facts, FactsKey, FactsOf};
-use super::generation::{self, Generation, LoadError, Source};
-use super::inquiry::{self, Found, Inquiry, InquiryError, Page, Sought};
+use super::generation::{Contents, Found, Generation, LoadError, Source};
+use super::inquiry::{self, Inquiry, InquiryError, Page, Sought};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
 use super::reads::{ContextParts, Reads};
 use crate::cache::{Cache, Stamp, Versions};
@@ -64,14 +64,16 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads the first generation. Bad policies are an error: there is nothing to decide by.
+    /// Loads the first generation, under the number that `number` gives. Bad policies are an error: there is nothing to
+    /// decide by.
     pub fn start(
         source: Source,
+        number: impl FnOnce(&Contents) -> u64,
         store: Arc<dyn Store>,
         versions: Arc<Versions>,
         capacity: EngineCapacity,
     ) -> Result<Self, LoadError> {
-        let first = generation::load(&source, 1, &entities::samples())?;
+        let first = Found::read(&source).load(number, &entities::samples())?;
         Ok(Self {
             store,
             versions,
@@ -84,17 +86,27 @@ impl Engine {
         })
     }
 
-    /// Reads the policies, the schema and the routes again. If all is well they are in force when this returns, as the
-    /// generation whose number it gives; otherwise nothing changes.
-    pub fn reload(&self) -> Result<u64, LoadError> {
+    /// Reads the policies, the schema and the routes again. If they have changed and all is well, they are in force when
+    /// this returns, as the generation whose number it gives; otherwise nothing changes.
+    ///
+    /// When nothing can fail any more, `number` is asked under which number they are to go, which must be the one that
+    /// it is given, or greater.
+    pub fn reload(&self, number: impl FnOnce(&Contents, u64) -> u64) -> Result<Reloaded, LoadError> {
         // Two reloads at once could put the older state of the files in force last.
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = generation::reload(&self.source, &self.current.load(), &entities::samples());
+        let current = self.current.load();
+        let found = Found::read_next(&self.source, &current);
+        if found.contents().is_some_and(|contents| contents.digest() == current.contents().digest()) {
+            self.last_reload_error.store(None);
+            return Ok(Reloaded::Unchanged(current.number()));
+        }
+        let least = current.number().saturating_add(1);
+        let next = found.load(|contents| number(contents, least).max(least), &entities::samples());
         self.last_reload_error.store(next.as_ref().err().cloned().map(Arc::new));
         let next = next?;
         let number = next.number();
         self.current.store(Arc::new(next));
-        Ok(number)
+        Ok(Reloaded::InForce(number))
     }
 
     /// What the last reload failed with, if it did: the generation in force is then older than the files.
@@ -222,7 +234,7 @@ impl Engine {
         sought: Sought,
         inquiry: &Inquiry<'_>,
         page: &Page<'_>,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<inquiry::Found, StoreError> {
         let store: &dyn Store = &*self.store;
         inquiry::search(generation, store, &self.load_facts(), sought, inquiry, page)
     }
@@ -273,6 +285,24 @@ impl Engine {
             method: text(ContextParts::METHOD, circumstances.method),
             host: text(ContextParts::HOST, circumstances.host),
         })
+    }
+}
+
+/// What came of a reload that has not failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// A new generation is in force, under this number.
+    InForce(u64),
+    /// The files are those of the generation in force, which has this number.
+    Unchanged(u64),
+}
+
+impl Reloaded {
+    /// The number of the generation in force.
+    pub fn number(self) -> u64 {
+        match self {
+            Self::InForce(number) | Self::Unchanged(number) => number,
+        }
     }
 }
 

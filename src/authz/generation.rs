@@ -3,9 +3,11 @@
 //! What is loaded was read, parsed and validated strictly, down to the last warning. Whatever is wrong, there is no
 //! generation, and [`LoadError`] tells all that could be found out at once.
 
+mod contents;
 mod entities;
 mod files;
 mod policies;
+mod restore;
 mod schema;
 
 use std::fmt;
@@ -13,8 +15,10 @@ use std::path::PathBuf;
 
 use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
 
+pub use self::contents::Contents;
 use self::files::Files;
 pub use self::files::Origin;
+pub use self::restore::{RestoreError, Restored, export, restore};
 use super::actions::{Action, Actions};
 use super::filed::Filed;
 use super::index::PolicyIndex;
@@ -34,7 +38,7 @@ pub struct Source {
 }
 
 /// Policies, schema and routes that fit each other.
-// INVARIANT: built by `load` and `reload` only, and never changed.
+// INVARIANT: built by `load_files` only, and never changed.
 #[derive(Debug)]
 pub struct Generation {
     number: u64,
@@ -50,6 +54,7 @@ pub struct Generation {
     schema_origin: Origin,
     has_entities: bool,
     files: Vec<String>,
+    contents: Contents,
 }
 
 /// Why there is no generation: everything that is wrong with the files, each with its place.
@@ -58,44 +63,72 @@ pub struct LoadError {
     problems: Vec<Problem>,
 }
 
-/// Reads and validates a generation, to be known by `number`.
-///
-/// `built` are samples of the entities that Gatepost itself builds, one at least of each type: a schema may leave out
-/// their types, but what it says of them must fit.
+/// The files of a generation as they are on disk, not parsed yet.
+pub struct Found {
+    policies: Result<Files, Vec<Problem>>,
+    schema: Result<Files, Vec<Problem>>,
+    contents: Option<Contents>,
+}
+
+impl Found {
+    /// Reads the files.
+    pub fn read(source: &Source) -> Self {
+        Self::new(files::read_policies(source), files::read_schema(source))
+    }
+
+    /// Reads the files of the generation that is to follow `previous`. A folder that `previous` was read from must still
+    /// exist, or else removing it for a moment would put the built-in policies into force.
+    pub fn read_next(source: &Source, previous: &Generation) -> Self {
+        let keep = |files: Result<Files, Vec<Problem>>, origin: Origin| {
+            let files = files?;
+            if (origin, files.origin) == (Origin::Folder, Origin::BuiltIn) {
+                return Err(vec![Problem::with(&files.folder, "the folder is gone")]);
+            }
+            Ok(files)
+        };
+        let policies = keep(files::read_policies(source), previous.policies_origin);
+        let schema = keep(files::read_schema(source), previous.schema_origin).and_then(|files| {
+            if previous.has_entities && files.entities.is_none() {
+                let problem = Problem::with(&format!("{}/entities", files.folder), "the folder is gone");
+                return Err(vec![problem.help("to go on without its entities, leave it empty")]);
+            }
+            Ok(files)
+        });
+        Self::new(policies, schema)
+    }
+
+    fn new(policies: Result<Files, Vec<Problem>>, schema: Result<Files, Vec<Problem>>) -> Self {
+        let contents = match (&policies, &schema) {
+            (Ok(policies), Ok(schema)) => Some(Contents::of(policies, schema)),
+            _ => None,
+        };
+        Self { policies, schema, contents }
+    }
+
+    /// What was read, if all of it could be.
+    pub fn contents(&self) -> Option<&Contents> {
+        self.contents.as_ref()
+    }
+
+    /// Parses and validates what was read. The generation is known by the number that `number` gives, which is asked
+    /// last, when nothing can fail any more.
+    ///
+    /// `built` are samples of the entities that Gatepost itself builds, one at least of each type: a schema may leave out
+    /// their types, but what it says of them must fit.
+    pub fn load(self, number: impl FnOnce(&Contents) -> u64, built: &[Entity]) -> Result<Generation, LoadError> {
+        load_files(self, number, built)
+    }
+}
+
+/// Reads and validates a generation, to be known by `number`, as [`Found::load`] does.
 pub fn load(source: &Source, number: u64, built: &[Entity]) -> Result<Generation, LoadError> {
-    load_files(files::read_policies(source), files::read_schema(source), number, built)
+    Found::read(source).load(|_| number, built)
 }
 
-/// Reads the generation that is to follow `previous`. A folder that `previous` was read from must still exist, or else
-/// removing it for a moment would put the built-in policies into force.
-pub fn reload(source: &Source, previous: &Generation, built: &[Entity]) -> Result<Generation, LoadError> {
-    let keep = |files: Result<Files, Vec<Problem>>, origin: Origin| {
-        let files = files?;
-        if (origin, files.origin) == (Origin::Folder, Origin::BuiltIn) {
-            return Err(vec![Problem::with(&files.folder, "the folder is gone")]);
-        }
-        Ok(files)
-    };
-    let policies = keep(files::read_policies(source), previous.policies_origin);
-    let schema = keep(files::read_schema(source), previous.schema_origin).and_then(|files| {
-        if previous.has_entities && files.entities.is_none() {
-            let problem = Problem::with(&format!("{}/entities", files.folder), "the folder is gone");
-            return Err(vec![problem.help("to go on without its entities, leave it empty")]);
-        }
-        Ok(files)
-    });
-    load_files(policies, schema, previous.number.saturating_add(1), built)
-}
-
-fn load_files(
-    policy_files: Result<Files, Vec<Problem>>,
-    schema_files: Result<Files, Vec<Problem>>,
-    number: u64,
-    built: &[Entity],
-) -> Result<Generation, LoadError> {
+fn load_files(found: Found, number: impl FnOnce(&Contents) -> u64, built: &[Entity]) -> Result<Generation, LoadError> {
     let mut problems = Vec::new();
     let mut keep = |files: Result<Files, Vec<Problem>>| files.map_err(|found| problems.extend(found)).ok();
-    let (policy_files, schema_files) = (keep(policy_files), keep(schema_files));
+    let (policy_files, schema_files) = (keep(found.policies), keep(found.schema));
     let parsed = policy_files.as_ref().map(|files| policies::parse(files, &mut problems));
     let schema = schema_files.as_ref().and_then(|files| schema::parse(files, &mut problems));
     if let (Some(files), Some(schema)) = (&schema_files, &schema) {
@@ -109,8 +142,8 @@ fn load_files(
         (Some(parsed), Some(schema)) => Some(parsed.validate(schema, &mut problems)),
         _ => None,
     };
-    let (Some(policy_files), Some(schema_files), Some(schema), Some(policies)) =
-        (policy_files, schema_files, schema, validated)
+    let (Some(policy_files), Some(schema_files), Some(contents), Some(schema), Some(policies)) =
+        (policy_files, schema_files, found.contents, schema, validated)
     else {
         return Err(LoadError { problems });
     };
@@ -132,6 +165,7 @@ fn load_files(
     }
     let index = PolicyIndex::new(&policies, &schema);
     let prepared = Prepared::new(actions.as_slice(), &schema, &index);
+    let number = number(&contents);
     Ok(Generation {
         number,
         tables: Tables::new(number, &prepared, &index),
@@ -146,6 +180,7 @@ fn load_files(
         policies_origin: policy_files.origin,
         schema_origin: schema_files.origin,
         files: policy_files.names().chain(schema_files.names()).map(str::to_owned).collect(),
+        contents,
     })
 }
 
@@ -225,6 +260,11 @@ impl Generation {
     /// The files that it was read from, for the log.
     pub fn files(&self) -> &[String] {
         &self.files
+    }
+
+    /// What it was made from.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod corpus;
 mod explain;
+mod history;
 mod replay;
+mod rollback;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,8 @@ pub(super) enum Policy {
     Corpus(corpus::Corpus),
     Explain(explain::Explain),
     Replay(replay::Replay),
+    History(history::History),
+    Rollback(rollback::Rollback),
 }
 
 impl Policy {
@@ -27,6 +31,8 @@ impl Policy {
             Self::Corpus(command) => command.run(settings),
             Self::Explain(command) => command.run(settings),
             Self::Replay(command) => command.run(settings),
+            Self::History(command) => command.run(settings),
+            Self::Rollback(command) => command.run(settings),
         }
     }
 }

@@ -25,7 +25,8 @@ use crate::telemetry::log;
 
 /// Serve proxies, people and programs
 ///
-/// SIGTERM and SIGINT finish what is in flight and end the program; SIGHUP reads the policies again.
+/// SIGTERM and SIGINT finish what is in flight and end the program. Changes of the policies are put into force when the
+/// files have changed, and at SIGHUP.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

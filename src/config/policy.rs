@@ -1,12 +1,15 @@
-//! Where the policies are.
+//! Where the policies are, and how changes get in.
 
 use std::path::PathBuf;
 
 use super::key::{Key, Section, Shape};
 use super::reader::Reader;
 
-pub(super) static SECTION: Section =
-    Section { name: "policy", doc: "Where the policies are.", keys: &[&POLICIES, &SCHEMA] };
+pub(super) static SECTION: Section = Section {
+    name: "policy",
+    doc: "Where the policies are, and how changes get in.",
+    keys: &[&POLICIES, &SCHEMA, &WATCH],
+};
 
 static POLICIES: Key = Key {
     name: "policy.policies",
@@ -22,19 +25,29 @@ static SCHEMA: Key = Key {
     doc: "The folder of the Cedar schema, the routes and the entities; where it does not exist, built-in copies are used.",
 };
 
-/// Where the policies are.
+static WATCH: Key = Key {
+    name: "policy.watch",
+    shape: Shape::Flag,
+    default: Some("true"),
+    doc: "Whether changes in both folders are put into force by themselves; without it, SIGHUP and the API do.",
+};
+
+/// Where the policies are, and how changes get in.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The folder of the Cedar policies.
     pub policies: PathBuf,
     /// The folder of the Cedar schema, the routes and the entities.
     pub schema: PathBuf,
+    /// Whether both are watched.
+    pub watch: bool,
 }
 
 impl Policy {
     pub(super) fn resolve(reader: &mut Reader<'_>) -> Option<Self> {
         let policies = reader.one(&POLICIES, |text| Some(text.into()));
         let schema = reader.one(&SCHEMA, |text| Some(text.into()));
-        Some(Self { policies: policies?, schema: schema? })
+        let watch = reader.flag(&WATCH);
+        Some(Self { policies: policies?, schema: schema?, watch: watch? })
     }
 }

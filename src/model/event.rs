@@ -99,6 +99,8 @@ pub enum EventAction {
     InstallationAdministratorSet,
     /// All secrets were encrypted under a new key file.
     KeyFileRotated,
+    /// Somebody had the policies read again, or an older generation written back.
+    PoliciesReloaded,
 }
 
 impl EventAction {
@@ -137,6 +139,7 @@ impl EventAction {
             Self::AccountExported => "account_exported",
             Self::InstallationAdministratorSet => "installation_administrator_set",
             Self::KeyFileRotated => "key_file_rotated",
+            Self::PoliciesReloaded => "policies_reloaded",
         }
     }
 }

@@ -5,7 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The steps, in order; the first makes version 1.
-const STEPS: &[&str] = &[include_str!("migrations/0001_accounts.sql"), include_str!("migrations/0002_sign_in.sql")];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001_accounts.sql"),
+    include_str!("migrations/0002_sign_in.sql"),
+    include_str!("migrations/0003_policies.sql"),
+];
 
 /// Brings the database to the newest version, all of it or nothing.
 ///
@@ -77,7 +81,7 @@ mod tests {
         migrate(&mut connection).unwrap();
         connection.execute("INSERT INTO schema_version (version) VALUES (99)", []).unwrap();
         let refused = migrate(&mut connection).unwrap_err();
-        assert!(matches!(refused, StoreError::TooNew { found: 99, known: 2 }), "{refused}");
+        assert!(matches!(refused, StoreError::TooNew { found: 99, known: 3 }), "{refused}");
         assert_eq!(version(&connection).unwrap(), 99);
     }
 

@@ -3,8 +3,8 @@
 use super::StoreError;
 use crate::model::{
     ApiKey, ApiKeyId, Application, ApplicationId, Device, DeviceId, Email, EventId, Membership, Organization,
-    OrganizationId, PasswordReset, QueuedMail, Role, SignUp, SigningKey, Throttle, Timestamp, Totp, User, UserId,
-    Username,
+    OrganizationId, PasswordReset, PolicyGeneration, QueuedMail, Role, SignUp, SigningKey, Throttle, Timestamp, Totp,
+    User, UserId, Username,
 };
 use crate::secret::{Digest, PasswordHash, Sealed};
 
@@ -118,6 +118,9 @@ pub trait Read {
     /// The account events that `filter` chooses, those before the position `before` if one is given, newest first,
     /// `limit` at most.
     fn events(&self, filter: EventFilter, before: Option<i64>, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The generations of policies before the number `before`, or all that are kept, newest first, `limit` at most.
+    fn policy_generations(&self, before: Option<u64>, limit: u32) -> Result<Vec<PolicyGeneration>, StoreError>;
 }
 
 /// An organization and where a user stands towards it.

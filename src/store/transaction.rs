@@ -3,8 +3,8 @@
 use super::{Read, StoreError};
 use crate::model::{
     ApiKey, ApiKeyId, Application, ApplicationId, Change, Device, DeviceId, Event, MailId, Membership, NewUser,
-    Organization, OrganizationId, PasswordReset, Plan, QueuedMail, Role, SignUp, SigningKey, SigningKeyId, Throttle,
-    Timestamp, Totp, UserId,
+    Organization, OrganizationId, PasswordReset, Plan, PolicyGeneration, QueuedMail, Role, SignUp, SigningKey,
+    SigningKeyId, Throttle, Timestamp, Totp, UserId,
 };
 use crate::secret::{Digest, PasswordHash, Sealed};
 
@@ -14,7 +14,7 @@ use crate::secret::{Digest, PasswordHash, Sealed};
 /// longer be committed.
 ///
 /// What does not exist is [`StoreError::Missing`], named `user`, `organization`, `administrator`, `application`,
-/// `member`, `device`, `api key`, `signing key`, `totp`, `recovery code`, `sign-up`, `password reset` or `mail`; what
+/// `member`, `device`, `api key`, `signing key`, `totp`, `recovery code`, `sign-up`, `password reset`, `mail` or `policy generation`; what
 /// exists already is [`StoreError::Exists`], by the same names.
 pub trait Transaction:
     Read
@@ -25,6 +25,7 @@ pub trait Transaction:
     + WriteSecondFactors
     + WriteSignIn
     + WriteMail
+    + WritePolicies
 {
     /// Writes an account event.
     fn record(&mut self, event: &Event) -> Result<(), StoreError>;
@@ -177,4 +178,10 @@ pub trait WriteMail {
     fn delete_mail(&mut self, id: MailId) -> Result<(), StoreError>;
     /// Replaces the encrypted form of a mail.
     fn reseal_mail(&mut self, id: MailId, sealed: &Sealed) -> Result<(), StoreError>;
+}
+
+/// Writes the history of the policies.
+pub trait WritePolicies {
+    /// Keeps a generation under its number, and forgets all but the newest `keep`.
+    fn insert_policy_generation(&mut self, generation: &PolicyGeneration, keep: u32) -> Result<(), StoreError>;
 }

@@ -17,6 +17,7 @@ mod matrix;
 mod members;
 mod organizations;
 mod password_resets;
+mod policies;
 mod protocol;
 mod schemathesis;
 mod sessions;

@@ -10,6 +10,7 @@ mod ext_authz;
 mod fastcgi;
 pub mod matrix;
 mod peers;
-mod policies;
+pub mod policies;
 mod readers;
 mod tls;
+mod watching;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Source;
 use crate::authz::problem::Problem;
+use crate::model::{PolicyFile, PolicyFolder};
 
 /// Where files came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +32,25 @@ pub(super) struct Files {
 #[derive(Debug, Clone)]
 pub(super) struct SourceFile {
     pub(super) name: String,
+    /// Its path within the folder.
+    within: String,
     pub(super) text: String,
 }
 
 impl Files {
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let entities = self.entities.iter().flatten();
-        self.cedar.iter().chain(&self.routes).chain(entities).map(|file| file.name.as_str())
+        self.all().map(|file| file.name.as_str())
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &SourceFile> {
+        self.cedar.iter().chain(&self.routes).chain(self.entities.iter().flatten())
+    }
+}
+
+impl SourceFile {
+    /// The file as it is kept.
+    pub(super) fn kept(&self, folder: PolicyFolder) -> PolicyFile {
+        PolicyFile { folder, name: self.within.clone(), text: self.text.clone() }
     }
 }
 
@@ -46,9 +59,9 @@ pub(super) fn read_policies(source: &Source) -> Result<Files, Vec<Problem>> {
         folder: source.policies.display().to_string(),
         origin: Origin::BuiltIn,
         cedar: vec![
-            built_in("policies/accounts.cedar", include_str!("../../../policies/accounts.cedar")),
-            built_in("policies/matrix.cedar", include_str!("../../../policies/matrix.cedar")),
-            built_in("policies/scopes.cedar", include_str!("../../../policies/scopes.cedar")),
+            built_in("policies", "accounts.cedar", include_str!("../../../policies/accounts.cedar")),
+            built_in("policies", "matrix.cedar", include_str!("../../../policies/matrix.cedar")),
+            built_in("policies", "scopes.cedar", include_str!("../../../policies/scopes.cedar")),
         ],
         routes: None,
         entities: None,
@@ -57,18 +70,18 @@ pub(super) fn read_policies(source: &Source) -> Result<Files, Vec<Problem>> {
 }
 
 pub(super) fn read_schema(source: &Source) -> Result<Files, Vec<Problem>> {
-    let routes = || built_in("schema/routes.toml", include_str!("../../../schema/routes.toml"));
+    let routes = || built_in("schema", "routes.toml", include_str!("../../../schema/routes.toml"));
     let built_in = || Files {
         folder: source.schema.display().to_string(),
         origin: Origin::BuiltIn,
-        cedar: vec![built_in("schema/gatepost.cedarschema", include_str!("../../../schema/gatepost.cedarschema"))],
+        cedar: vec![built_in("schema", "gatepost.cedarschema", include_str!("../../../schema/gatepost.cedarschema"))],
         routes: Some(routes()),
         entities: None,
     };
     let mut files = read_folder(&source.schema, "cedarschema", built_in)?;
     if files.origin == Origin::Folder {
         let (routes, entities) =
-            (read_file(&source.schema.join("routes.toml")), read_entities(&source.schema.join("entities")));
+            (read_file(&source.schema.join("routes.toml"), ""), read_entities(&source.schema.join("entities")));
         let (routes, entities) = match (routes, entities) {
             (Ok(routes), Ok(entities)) => (routes, entities),
             (routes, entities) => {
@@ -81,15 +94,15 @@ pub(super) fn read_schema(source: &Source) -> Result<Files, Vec<Problem>> {
     Ok(files)
 }
 
-fn built_in(name: &str, text: &str) -> SourceFile {
-    SourceFile { name: format!("built-in {name}"), text: text.to_owned() }
+fn built_in(folder: &str, name: &str, text: &str) -> SourceFile {
+    SourceFile { name: format!("built-in {folder}/{name}"), within: name.to_owned(), text: text.to_owned() }
 }
 
 /// The files of a folder with this extension; hidden files and folders within are not looked at. `built_in` stands in
 /// for a folder that does not exist, and for nothing else: one that cannot be read, or is empty, is a problem.
 fn read_folder(path: &Path, extension: &str, built_in: impl Fn() -> Files) -> Result<Files, Vec<Problem>> {
     let folder = path.display().to_string();
-    let Some(cedar) = read_existing(path, extension)? else { return Ok(built_in()) };
+    let Some(cedar) = read_existing(path, extension, "")? else { return Ok(built_in()) };
     if cedar.is_empty() {
         let problem = Problem::with(&folder, format_args!("the folder has no `*.{extension}` file"));
         return Err(vec![problem.help("remove the folder to use what is built in")]);
@@ -99,11 +112,12 @@ fn read_folder(path: &Path, extension: &str, built_in: impl Fn() -> Files) -> Re
 
 /// The files with entities: none if there is no such folder, or nothing in it.
 fn read_entities(path: &Path) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
-    read_existing(path, "json")
+    read_existing(path, "json", "entities/")
 }
 
-/// The files of a folder with this extension, sorted; nothing if the folder does not exist.
-fn read_existing(path: &Path, extension: &str) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
+/// The files of a folder with this extension, sorted; nothing if the folder does not exist. Their paths within begin with
+/// `prefix`.
+fn read_existing(path: &Path, extension: &str, prefix: &str) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
     let folder = path.display().to_string();
     let unreadable = |error: io::Error| vec![Problem::with(&folder, format_args!("cannot read the folder: {error}"))];
     match fs::symlink_metadata(path) {
@@ -122,7 +136,7 @@ fn read_existing(path: &Path, extension: &str) -> Result<Option<Vec<SourceFile>>
     paths.sort();
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
-        match read_file(&path) {
+        match read_file(&path, prefix) {
             Ok(file) => files.push(file),
             Err(problem) => problems.push(problem),
         }
@@ -130,11 +144,12 @@ fn read_existing(path: &Path, extension: &str) -> Result<Option<Vec<SourceFile>>
     if problems.is_empty() { Ok(Some(files)) } else { Err(problems) }
 }
 
-fn read_file(path: &Path) -> Result<SourceFile, Problem> {
+fn read_file(path: &Path, prefix: &str) -> Result<SourceFile, Problem> {
     let name = path.display().to_string();
+    let within = format!("{prefix}{}", path.file_name().unwrap_or_default().to_string_lossy());
     let bytes = fs::read(path).map_err(|error| Problem::with(&name, format_args!("cannot read the file: {error}")))?;
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(SourceFile { name, text }),
+        Ok(text) => Ok(SourceFile { name, within, text }),
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes());

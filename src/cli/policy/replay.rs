@@ -188,7 +188,8 @@ fn progress(bytes: u64) -> ProgressBar {
 impl Deciding {
     fn start(source: Source, console: &Console) -> Result<Self> {
         let capacity = EngineCapacity { facts: 100_000, decisions: 100_000 };
-        let engine = Engine::start(source, Arc::clone(&console.app.store), Arc::new(Versions::default()), capacity)?;
+        let engine =
+            Engine::start(source, |_| 1, Arc::clone(&console.app.store), Arc::new(Versions::default()), capacity)?;
         let generation = Arc::clone(&engine.generation());
         Ok(Self { engine, generation })
     }

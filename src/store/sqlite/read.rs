@@ -11,7 +11,8 @@ use super::rows::{
 use super::values::Flag;
 use crate::model::{
     ApiKey, ApiKeyId, Application, ApplicationId, Device, DeviceId, Email, Membership, Organization, OrganizationId,
-    PasswordReset, QueuedMail, Role, SignUp, SigningKey, Throttle, Timestamp, Totp, User, UserId, Username,
+    PasswordReset, PolicyGeneration, QueuedMail, Role, SignUp, SigningKey, Throttle, Timestamp, Totp, User, UserId,
+    Username,
 };
 use crate::secret::{Digest, PasswordHash, Sealed};
 use crate::store::{ApplicationStanding, EventFilter, OrganizationStanding, Read, StoreError, StoredEvent};
@@ -292,6 +293,22 @@ impl<C: Connected> Read for C {
                 all(connection, EVENTS_OF_APPLICATION, params![before, limit, id], rows::event)
             }
         })
+    }
+
+    fn policy_generations(&self, before: Option<u64>, limit: u32) -> Result<Vec<PolicyGeneration>, StoreError> {
+        const SQL: &str = "SELECT g.number, g.at, g.cause, g.user_id, g.digest, f.folder, f.name, f.content
+             FROM (SELECT * FROM policy_generations WHERE number < ?1 ORDER BY number DESC LIMIT ?2) g
+             JOIN policy_files f ON f.generation = g.number ORDER BY g.number DESC, f.folder, f.name";
+        let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
+        let rows = self.with(|connection| all(connection, SQL, params![before, limit], rows::policy_file))?;
+        let mut generations: Vec<PolicyGeneration> = Vec::new();
+        for (generation, file) in rows {
+            match generations.last_mut() {
+                Some(last) if last.number == generation.number => last.files.push(file),
+                _ => generations.push(PolicyGeneration { files: vec![file], ..generation }),
+            }
+        }
+        Ok(generations)
     }
 }
 

@@ -5,8 +5,8 @@ use rusqlite::{Connection, ErrorCode, Params, Row};
 
 use super::values::{Flag, TextList};
 use crate::model::{
-    ApiKey, Application, Device, Membership, Organization, PasswordReset, QueuedMail, SignUp, SigningKey, Throttle,
-    Totp, User,
+    ApiKey, Application, Device, Membership, Organization, PasswordReset, PolicyFile, PolicyGeneration, QueuedMail,
+    SignUp, SigningKey, Throttle, Totp, User,
 };
 use crate::store::{ApplicationStanding, OrganizationStanding, StoreError, StoredEvent};
 
@@ -311,4 +311,19 @@ pub(super) fn event(columns: &mut Columns<'_>) -> Result<StoredEvent, StoreError
         organization: columns.take()?,
         detail: columns.take()?,
     })
+}
+
+/// One file of a generation, and the generation without its files.
+pub(super) fn policy_file(columns: &mut Columns<'_>) -> Result<(PolicyGeneration, PolicyFile), StoreError> {
+    let number: i64 = columns.take()?;
+    let generation = PolicyGeneration {
+        number: u64::try_from(number).map_err(|error| StoreError::Damaged(format!("column `number`: {error}")))?,
+        at: columns.take()?,
+        cause: columns.take()?,
+        user: columns.take()?,
+        digest: columns.take()?,
+        files: Vec::new(),
+    };
+    let file = PolicyFile { folder: columns.take()?, name: columns.take()?, text: columns.take()? };
+    Ok((generation, file))
 }

@@ -4,8 +4,8 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 
 use crate::model::{
-    ApiKeyId, ApplicationId, ApplicationType, DeviceId, Email, EventId, MailId, Name, OrganizationId, Plan, Role,
-    SigningKeyId, Timestamp, UserId, Username,
+    ApiKeyId, ApplicationId, ApplicationType, DeviceId, Email, EventId, MailId, Name, OrganizationId, Plan,
+    PolicyDigest, PolicyFolder, ReloadCause, Role, SigningKeyId, Timestamp, UserId, Username,
 };
 use crate::secret::{Digest, PasswordHash, Sealed};
 
@@ -31,7 +31,19 @@ macro_rules! bytes {
     )*};
 }
 
-bytes!(UserId, OrganizationId, ApplicationId, DeviceId, ApiKeyId, SigningKeyId, EventId, MailId, Digest, Sealed);
+bytes!(
+    UserId,
+    OrganizationId,
+    ApplicationId,
+    DeviceId,
+    ApiKeyId,
+    SigningKeyId,
+    EventId,
+    MailId,
+    Digest,
+    PolicyDigest,
+    Sealed
+);
 
 /// Types that are texts, with how each is read.
 macro_rules! texts {
@@ -57,6 +69,8 @@ texts! {
     Role: as_str, str::parse::<Role>;
     Plan: as_str, |text| Plan::from_name(text).ok_or(Unnamed("a plan"));
     ApplicationType: as_str, |text| ApplicationType::from_name(text).ok_or(Unnamed("an application type"));
+    PolicyFolder: as_str, |text| PolicyFolder::from_name(text).ok_or(Unnamed("a folder of policies"));
+    ReloadCause: as_str, |text| ReloadCause::from_name(text).ok_or(Unnamed("what brings policies in"));
     PasswordHash: expose, |text: &str| Ok::<_, Unnamed>(PasswordHash::new(text.to_owned()));
 }
 

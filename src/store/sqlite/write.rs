@@ -5,6 +5,7 @@ mod applications;
 mod credentials;
 mod mail;
 mod organizations;
+mod policies;
 mod second_factors;
 mod sign_in;
 

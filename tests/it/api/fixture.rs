@@ -104,6 +104,7 @@ impl Api {
             passwords: Passwords::new(1).unwrap(),
             clock: api.clock.clone(),
             outbox: Some(Outbox { letters: Letters::new("https://id.example.com"), mailer: Arc::new(mailer) }),
+            metrics: Arc::clone(&app.metrics),
             name: "gatepost".to_owned(),
         });
         let accounts = Arc::new(accounts.unwrap());

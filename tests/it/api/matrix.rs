@@ -59,6 +59,9 @@ fn rows() -> Vec<Row> {
         ("GET /v1/audit", "", ALL_200),
         ("POST /v1/introspect", "token=x", ALL_200),
 
+        // The installation.
+        ("POST /v1/policies/reload", "",                         [403, 403, 403, 403, 403, 403, 403, 403, 200, 401]),
+
         // A key of the owner's.                                  own  adm  dev  opr  obs  otto chief str root nobody
         ("DELETE /v1/api-keys/{key}", "",                        [204, 404, 404, 404, 404, 404, 404, 404, 404, 401]),
         ("POST /v1/api-keys/revoke", r#"{"ids": ["{key}"]}"#,    [200, 404, 404, 404, 404, 404, 404, 404, 404, 401]),

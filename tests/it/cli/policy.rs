@@ -1,5 +1,7 @@
 //! `gatepost policy`.
 
+mod history;
+
 use std::fs;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,27 +12,45 @@ use crate::support::http::request;
 use crate::support::{Connection, World, send};
 
 /// A world whose policies and schema are copies that the test may change.
-struct Edited {
-    world: World,
+pub struct Edited {
+    pub world: World,
     folder: TempDir,
 }
 
-impl Edited {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for room in ["policies", "schema"] {
-            fs::create_dir(folder.path().join(room)).unwrap();
-            for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(room)).unwrap() {
-                let file = file.unwrap();
-                if file.file_type().unwrap().is_file() {
-                    fs::copy(file.path(), folder.path().join(room).join(file.file_name())).unwrap();
-                }
+/// Copies policies and schema, without the folders in them.
+pub fn copy_policies(folder: &Path) {
+    for room in ["policies", "schema"] {
+        fs::create_dir(folder.join(room)).unwrap();
+        for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(room)).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                fs::copy(file.path(), folder.join(room).join(file.file_name())).unwrap();
             }
         }
+    }
+}
+
+impl Edited {
+    pub fn start() -> Self {
+        Self::with_settings(&[])
+    }
+
+    /// With folders that are watched.
+    pub fn watched() -> Self {
+        Self::with_settings(&[("policy.watch", "true")])
+    }
+
+    fn with_settings(settings: &[(&'static str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_policies(folder.path());
         let path = |room: &str| folder.path().join(room).to_str().unwrap().to_owned();
-        let world =
-            World::without_passwords(&[("policy.policies", &path("policies")), ("policy.schema", &path("schema"))]);
+        let folders = [("policy.policies", &*path("policies")), ("policy.schema", &*path("schema"))];
+        let world = World::without_passwords(&[&folders, settings].concat());
         Self { world, folder }
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
     }
 
     /// With one more policy.
@@ -44,25 +62,25 @@ impl Edited {
     }
 
     /// Replaces part of a file at once.
-    fn edit(&self, file: &str, old: &str, new: &str) {
+    pub fn edit(&self, file: &str, old: &str, new: &str) {
         let text = fs::read_to_string(self.folder.path().join(file)).unwrap();
         assert!(text.contains(old), "{old}");
         self.write(file, &text.replace(old, new));
     }
 
-    fn write(&self, file: &str, text: &str) {
+    pub fn write(&self, file: &str, text: &str) {
         let hidden = self.folder.path().join("next");
         fs::write(&hidden, text).unwrap();
         fs::rename(hidden, self.folder.path().join(file)).unwrap();
     }
 
-    fn metric(&self, name: &str) -> u64 {
+    pub fn metric(&self, name: &str) -> u64 {
         let metrics = send(self.world.decision, "GET", "/metrics", &[], "").body;
         let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("{name} in {metrics}")).parse().unwrap()
     }
 
-    fn ready(&self) -> serde_json::Value {
+    pub fn ready(&self) -> serde_json::Value {
         send(self.world.decision, "GET", "/readyz", &[], "").json()
     }
 

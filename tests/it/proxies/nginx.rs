@@ -3,6 +3,7 @@
 mod attacks;
 mod changes;
 mod faults;
+mod reloads;
 mod subrequest;
 
 use super::matrix::{Cookies, every_cell_holds};

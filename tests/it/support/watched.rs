@@ -95,6 +95,7 @@ watched! {
     throttle(key: &Digest) -> Option<Throttle>;
     due_mails(now: Timestamp, limit: u32) -> Vec<QueuedMail>;
     mails() -> Vec<QueuedMail>;
+    policy_generations(before: Option<u64>, limit: u32) -> Vec<PolicyGeneration>;
     events(filter: EventFilter, before: Option<i64>, limit: u32) -> Vec<StoredEvent>;
 }
 

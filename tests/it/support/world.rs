@@ -131,6 +131,8 @@ impl World {
             ("store.path", path("gatepost.db")),
             ("store.key_file", path("gatepost.key")),
             ("log.decisions", path("decisions.log")),
+            // Tests say when.
+            ("policy.watch", "false".to_owned()),
         ];
         for (key, value) in settings {
             flags.retain(|(known, _)| known != key);

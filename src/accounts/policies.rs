@@ -1,0 +1,89 @@
+//! The policies are read again, and what came of it is kept.
+
+mod history;
+
+pub use self::history::PolicyHistory;
+use super::{Accounts, Actor, Result};
+use crate::audit;
+use crate::authz::{Reloaded, Resource};
+use crate::model::{EventAction, ReloadCause};
+
+/// Who or what has the policies read again.
+#[derive(Debug, Clone, Copy)]
+pub enum Reloader<'a> {
+    /// The files have changed, or seem to have.
+    Watcher,
+    /// Whoever runs the server has sent SIGHUP.
+    Sighup,
+    /// A user, if the policies in force permit it.
+    User(&'a Actor),
+}
+
+impl Reloader<'_> {
+    const fn cause(self) -> ReloadCause {
+        match self {
+            Self::Watcher => ReloadCause::Watcher,
+            Self::Sighup => ReloadCause::Sighup,
+            Self::User(_) => ReloadCause::User,
+        }
+    }
+}
+
+impl Accounts {
+    /// Reads the policies, the schema and the routes again. If they have changed and all is well, they are in force when
+    /// this returns; otherwise nothing changes. Logs and counts how it went, but for the watcher's finding the same
+    /// problem again.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::Policies`](super::AccountError::Policies) with everything that is wrong with the files, and
+    /// [`AccountError::Denied`](super::AccountError::Denied).
+    pub fn reload_policies(&self, by: Reloader<'_>) -> Result<Reloaded> {
+        if let Reloader::User(actor) = by {
+            self.authorize(&*self.store, actor, "ReloadPolicies", &Resource::Installation)?;
+        }
+        let known = self.engine.last_reload_error();
+        let reloaded = self.engine.reload(|contents, least| {
+            let (user, event) = match by {
+                Reloader::Watcher | Reloader::Sighup => (None, None),
+                Reloader::User(actor) => {
+                    let event = audit::event(&actor.author(), EventAction::PoliciesReloaded, self.now());
+                    (actor.user_id(), Some(event))
+                }
+            };
+            self.policies.record(least, contents, by.cause(), user, event)
+        });
+        match &reloaded {
+            Ok(Reloaded::InForce(generation)) => {
+                self.metrics.set_policy_generation(*generation);
+                tracing::info!(generation, by = by.cause().as_str(), "new policies are in force");
+            }
+            Ok(Reloaded::Unchanged(generation)) if known.is_some() => {
+                tracing::info!(generation, "the policies are again those in force");
+            }
+            Ok(Reloaded::Unchanged(generation)) => tracing::debug!(generation, "the policies have not changed"),
+            Err(error) if matches!(by, Reloader::Watcher) && known.as_deref() == Some(error) => {}
+            Err(error) => {
+                self.metrics.reload_failed();
+                let generation = self.engine.generation().number();
+                tracing::error!(generation, %error, "the policies were not reloaded, the last good ones stay in force");
+            }
+        }
+        Ok(reloaded?)
+    }
+
+    /// Keeps the generation that the server has started with, unless it is the newest that is kept.
+    pub fn record_first_policies(&self) {
+        let generation = self.engine.generation();
+        let (number, contents) = (generation.number(), generation.contents());
+        let recorded = self.policies.record(number, contents, ReloadCause::Start, None, None);
+        if recorded != number {
+            tracing::warn!(generation = number, recorded, "another process was first: the history has another number");
+        }
+    }
+
+    /// Keeps what could not be kept before, if there is anything.
+    pub fn record_policies_again(&self) {
+        self.policies.record_again();
+    }
+}

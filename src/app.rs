@@ -103,7 +103,11 @@ impl App {
             Coherence::start(Arc::clone(&store), Arc::clone(&versions), Arc::clone(&keyring), Arc::clone(&clock))?;
         let coherence = Arc::new(coherence);
 
-        let source = Source { policies: config.policy.policies.clone(), schema: config.policy.schema.clone() };
+        let source = Source {
+            policies: config.policy.policies.clone(),
+            schema: config.policy.schema.clone(),
+            tests: config.policy.tests,
+        };
         let capacity = EngineCapacity { facts: config.cache.standings, decisions: config.cache.decisions };
         let engine = Arc::new(Engine::start(source, Arc::clone(&store), Arc::clone(&versions), capacity)?);
         let capacity = Capacity { verified: config.cache.credentials, unknown: config.cache.unknown_keys };

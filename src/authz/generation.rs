@@ -8,14 +8,18 @@ mod files;
 mod policies;
 mod schema;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
 
 use self::files::Files;
 pub use self::files::Origin;
+pub(super) use self::files::{SourceFile, read_existing};
 use super::actions::{Action, Actions};
+use super::analysis;
 use super::filed::Filed;
 use super::index::PolicyIndex;
 use super::prepared::Prepared;
@@ -31,6 +35,8 @@ pub struct Source {
     /// The folder with the schema, all its `*.cedarschema` files, and the routes, `routes.toml`. Within it may be a folder
     /// `entities` with `*.json` files: entities of types that Gatepost does not own, in Cedar's format.
     pub schema: PathBuf,
+    /// Whether the expected decisions in the policies' folder `tests`, if there is one, must hold.
+    pub tests: bool,
 }
 
 /// Policies, schema and routes that fit each other.
@@ -39,6 +45,7 @@ pub struct Source {
 pub struct Generation {
     number: u64,
     policies: PolicySet,
+    policy_files: HashMap<PolicyId, Arc<str>>,
     index: PolicyIndex,
     schema: Schema,
     routes: Routes,
@@ -63,7 +70,8 @@ pub struct LoadError {
 /// `built` are samples of the entities that Gatepost itself builds, one at least of each type: a schema may leave out
 /// their types, but what it says of them must fit.
 pub fn load(source: &Source, number: u64, built: &[Entity]) -> Result<Generation, LoadError> {
-    load_files(files::read_policies(source), files::read_schema(source), number, built)
+    let generation = load_files(files::read_policies(source), files::read_schema(source), number, built)?;
+    tested(source, generation)
 }
 
 /// Reads the generation that is to follow `previous`. A folder that `previous` was read from must still exist, or else
@@ -84,7 +92,20 @@ pub fn reload(source: &Source, previous: &Generation, built: &[Entity]) -> Resul
         }
         Ok(files)
     });
-    load_files(policies, schema, previous.number.saturating_add(1), built)
+    let generation = load_files(policies, schema, previous.number.saturating_add(1), built)?;
+    tested(source, generation)
+}
+
+/// The generation, if it decides as the tests beside its policies expect.
+fn tested(source: &Source, generation: Generation) -> Result<Generation, LoadError> {
+    if !source.tests || generation.policies_origin == Origin::BuiltIn {
+        return Ok(generation);
+    }
+    let problems = match analysis::tests::run(&generation, &source.policies.join(analysis::tests::FOLDER)) {
+        Ok(report) => report.problems().cloned().collect(),
+        Err(problems) => problems,
+    };
+    if problems.is_empty() { Ok(generation) } else { Err(LoadError { problems }) }
 }
 
 fn load_files(
@@ -109,7 +130,7 @@ fn load_files(
         (Some(parsed), Some(schema)) => Some(parsed.validate(schema, &mut problems)),
         _ => None,
     };
-    let (Some(policy_files), Some(schema_files), Some(schema), Some(policies)) =
+    let (Some(policy_files), Some(schema_files), Some(schema), Some((policies, files_of_policies))) =
         (policy_files, schema_files, schema, validated)
     else {
         return Err(LoadError { problems });
@@ -142,6 +163,7 @@ fn load_files(
         filed: filed.named_by(&index),
         index,
         policies,
+        policy_files: files_of_policies,
         has_entities: schema_files.entities.is_some(),
         policies_origin: policy_files.origin,
         schema_origin: schema_files.origin,
@@ -158,6 +180,11 @@ impl Generation {
     /// The policies. The identifier of each is its `@id`, or else `<file>#<position>`.
     pub fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    /// The name of the file that has the policy.
+    pub fn policy_file(&self, policy: &PolicyId) -> Option<&str> {
+        self.policy_files.get(policy).map(|name| &**name)
     }
 
     /// The same policies, as they are asked.

@@ -1,6 +1,8 @@
 //! `gatepost policy`: policies as files, apart from the account system.
 
 mod corpus;
+mod matrix;
+mod test;
 
 use std::process::ExitCode;
 
@@ -14,6 +16,8 @@ use super::settings::Settings;
 #[command(arg_required_else_help = true)]
 pub(super) enum Policy {
     Corpus(corpus::Corpus),
+    Matrix(matrix::Matrix),
+    Test(test::Test),
 }
 
 impl Policy {
@@ -21,6 +25,8 @@ impl Policy {
         settings.must_have_no_server_option()?;
         match self {
             Self::Corpus(command) => command.run(settings),
+            Self::Matrix(command) => command.run(settings),
+            Self::Test(command) => command.run(settings),
         }
     }
 }

@@ -118,6 +118,7 @@ fn read_value(key: &Key, value: &DeValue<'_>) -> Result<Value, String> {
         (Shape::Text(_), DeValue::String(text)) => Ok(Value::Text(text.clone().into_owned())),
         (Shape::Secret(_), DeValue::String(text)) => Ok(Value::Secret(Secret::new(text.clone().into_owned()))),
         (Shape::Number(_), DeValue::Integer(number)) => decimal(number).map(Value::Text),
+        (Shape::Flag, DeValue::Boolean(flag)) => Ok(Value::Text(flag.to_string())),
         (Shape::List(_), DeValue::Array(items)) => {
             let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
                 DeValue::String(text) => Ok(text.clone().into_owned()),

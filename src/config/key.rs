@@ -52,6 +52,8 @@ pub enum Shape {
     Secret(&'static str),
     /// A whole number within these limits.
     Number(RangeInclusive<u64>),
+    /// `true` or `false`.
+    Flag,
     /// An array of strings; separated by commas in an environment variable and in a flag.
     List(&'static str),
 }
@@ -76,6 +78,7 @@ impl Key {
     pub fn expected(&self) -> Cow<'static, str> {
         match &self.shape {
             Shape::Text(expected) | Shape::Secret(expected) | Shape::List(expected) => Cow::Borrowed(expected),
+            Shape::Flag => Cow::Borrowed("`true` or `false`"),
             Shape::Number(range) => format!("a whole number from {} to {}", range.start(), range.end()).into(),
         }
     }

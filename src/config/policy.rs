@@ -6,7 +6,7 @@ use super::key::{Key, Section, Shape};
 use super::reader::Reader;
 
 pub(super) static SECTION: Section =
-    Section { name: "policy", doc: "Where the policies are.", keys: &[&POLICIES, &SCHEMA] };
+    Section { name: "policy", doc: "Where the policies are.", keys: &[&POLICIES, &SCHEMA, &TESTS] };
 
 static POLICIES: Key = Key {
     name: "policy.policies",
@@ -22,6 +22,13 @@ static SCHEMA: Key = Key {
     doc: "The folder of the Cedar schema, the routes and the entities; where it does not exist, built-in copies are used.",
 };
 
+static TESTS: Key = Key {
+    name: "policy.tests",
+    shape: Shape::Flag,
+    default: Some("true"),
+    doc: "Whether policies go into force only if the tests in their folder `tests`, if there is one, pass.",
+};
+
 /// Where the policies are.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -29,12 +36,15 @@ pub struct Policy {
     pub policies: PathBuf,
     /// The folder of the Cedar schema, the routes and the entities.
     pub schema: PathBuf,
+    /// Whether the tests beside the policies must pass.
+    pub tests: bool,
 }
 
 impl Policy {
     pub(super) fn resolve(reader: &mut Reader<'_>) -> Option<Self> {
         let policies = reader.one(&POLICIES, |text| Some(text.into()));
         let schema = reader.one(&SCHEMA, |text| Some(text.into()));
-        Some(Self { policies: policies?, schema: schema? })
+        let tests = reader.one(&TESTS, |text| text.parse().ok());
+        Some(Self { policies: policies?, schema: schema?, tests: tests? })
     }
 }

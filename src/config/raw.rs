@@ -77,7 +77,7 @@ impl Value {
             Shape::List(_) => Some(Self::List(text.split(',').map(|item| item.trim().to_owned()).collect())),
             _ if text.is_empty() => None,
             Shape::Secret(_) => Some(Self::Secret(Secret::new(text))),
-            Shape::Text(_) | Shape::Number(_) => Some(Self::Text(text)),
+            Shape::Text(_) | Shape::Number(_) | Shape::Flag => Some(Self::Text(text)),
         }
     }
 }
@@ -98,7 +98,7 @@ impl Setting {
     pub fn shown(&self) -> String {
         match (&self.value, &self.key.shape) {
             (Value::Secret(_), _) => "(hidden)".to_owned(),
-            (Value::Text(number), Shape::Number(_)) => number.clone(),
+            (Value::Text(bare), Shape::Number(_) | Shape::Flag) => bare.clone(),
             (Value::Text(text), _) => toml::Value::from(text.as_str()).to_string(),
             (Value::List(items), _) => toml::Value::from(items.clone()).to_string(),
         }

@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
     pub(super) fn number(&mut self, key: &'static Key) -> Option<u64> {
         self.one(key, |text| match &key.shape {
             Shape::Number(range) => text.parse().ok().filter(|number| range.contains(number)),
-            Shape::Text(_) | Shape::Secret(_) | Shape::List(_) => None,
+            Shape::Text(_) | Shape::Secret(_) | Shape::List(_) | Shape::Flag => None,
         })
     }
 

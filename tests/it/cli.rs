@@ -9,6 +9,7 @@ mod config;
 mod documents;
 mod manifests;
 mod policy;
+mod policy_test;
 mod probe;
 mod program;
 mod serve;

@@ -29,9 +29,9 @@ pub(super) struct Files {
 
 /// A file's name, for messages, and its content.
 #[derive(Debug, Clone)]
-pub(super) struct SourceFile {
-    pub(super) name: String,
-    pub(super) text: String,
+pub(in crate::authz) struct SourceFile {
+    pub(in crate::authz) name: String,
+    pub(in crate::authz) text: String,
 }
 
 impl Files {
@@ -103,7 +103,7 @@ fn read_entities(path: &Path) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
 }
 
 /// The files of a folder with this extension, sorted; nothing if the folder does not exist.
-fn read_existing(path: &Path, extension: &str) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
+pub(in crate::authz) fn read_existing(path: &Path, extension: &str) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
     let folder = path.display().to_string();
     let unreadable = |error: io::Error| vec![Problem::with(&folder, format_args!("cannot read the folder: {error}"))];
     match fs::symlink_metadata(path) {

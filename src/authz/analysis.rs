@@ -1,0 +1,14 @@
+//! What is known of policies without anybody asking: whether they decide as expected, and what they come to.
+//!
+//! All of it asks the engine that decides requests, and nothing here prints.
+
+pub mod matrix;
+pub mod tests;
+
+use super::entities;
+use super::generation::{self, Generation, LoadError, Source};
+
+/// Reads the files to look at, as generation 1 of a server that starts on them.
+pub fn load(source: &Source) -> Result<Generation, LoadError> {
+    generation::load(source, 1, &entities::samples())
+}

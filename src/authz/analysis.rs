@@ -1,7 +1,8 @@
-//! What is known of policies without anybody asking: whether they decide as expected, and what they come to.
+//! What can be told of policies beyond their decisions: why they decide, whether as expected, and what they come to.
 //!
 //! All of it asks the engine that decides requests, and nothing here prints.
 
+pub mod explain;
 pub mod matrix;
 pub mod tests;
 

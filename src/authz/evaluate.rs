@@ -8,6 +8,7 @@ use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::ValidatorSchema;
 
+use super::analysis::explain::{self, Miss};
 use super::decision::Decision;
 use super::entities::{self, Slice};
 use super::facts::Facts;
@@ -71,6 +72,28 @@ pub(super) enum Failure {
 impl From<String> for Failure {
     fn from(error: String) -> Self {
         Self::Other(error)
+    }
+}
+
+/// What stood in the way of each policy that permits the action in general.
+pub(super) fn misses(
+    generation: &Generation,
+    action: u16,
+    subject: &Subject<'_>,
+    resource: &Resource,
+    facts: &Facts,
+    circumstances: &Circumstances<'_>,
+    load: LoadFacts<'_>,
+) -> Result<Vec<Miss>, StoreError> {
+    let Some(action) = generation.prepared().action(action) else { return Ok(Vec::new()) };
+    match ask(generation, action, subject, resource, facts, circumstances, load) {
+        Ok(Asked { request, entities }) => {
+            let unsatisfied = generation.index().unsatisfied(&action.keys, &request, &entities);
+            Ok(explain::misses(&unsatisfied, &request, &entities))
+        }
+        Err(Failure::Store(error)) => Err(error),
+        // What cannot be asked about is told by the decision.
+        Err(Failure::Other(_)) => Ok(Vec::new()),
     }
 }
 

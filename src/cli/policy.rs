@@ -1,7 +1,9 @@
 //! `gatepost policy`: policies as files, apart from the account system.
 
 mod corpus;
+mod explain;
 mod matrix;
+mod replay;
 mod test;
 
 use std::process::ExitCode;
@@ -16,7 +18,9 @@ use super::settings::Settings;
 #[command(arg_required_else_help = true)]
 pub(super) enum Policy {
     Corpus(corpus::Corpus),
+    Explain(explain::Explain),
     Matrix(matrix::Matrix),
+    Replay(replay::Replay),
     Test(test::Test),
 }
 
@@ -25,7 +29,9 @@ impl Policy {
         settings.must_have_no_server_option()?;
         match self {
             Self::Corpus(command) => command.run(settings),
+            Self::Explain(command) => command.run(settings),
             Self::Matrix(command) => command.run(settings),
+            Self::Replay(command) => command.run(settings),
             Self::Test(command) => command.run(settings),
         }
     }

@@ -186,7 +186,7 @@ impl App {
 
 /// Where the policies are read from.
 pub fn source(policy: &config::Policy) -> Source {
-    Source { policies: policy.policies.clone(), schema: policy.schema.clone() }
+    Source { policies: policy.policies.clone(), schema: policy.schema.clone(), tests: policy.tests }
 }
 
 /// The way to the mail server, if one is configured; the configuration sees to it that the portal's address is, too.

@@ -18,6 +18,7 @@ use super::inquiry::{Gathering, InquiryError, LoadFacts};
 use super::prepared::PreparedAction;
 use super::question::{Circumstances, Resource, Subject};
 use super::reads::{ContextParts, Reads};
+use crate::model::Role;
 use crate::store::StoreError;
 
 /// Asks Cedar. Whatever goes wrong is a deny that says what, unless it is the store. That is asked by `load`, for nothing
@@ -35,15 +36,31 @@ pub(super) fn evaluate(
         return Ok(failed(generation, facts, "the action is not one of this generation".to_owned()));
     };
     Ok(match ask(generation, action, subject, resource, facts, circumstances, load) {
-        Ok(Authorization { decision, reason, errors }) => {
-            // An error makes Cedar skip the policy, which may be a `forbid`: so any error denies.
-            let allowed = decision == Answer::Allow && errors.is_empty();
-            let errors = errors.iter().map(|error| error.to_string().into()).collect();
-            Decision::new(generation.number(), allowed, facts.role(), reason.into(), errors)
-        }
+        Ok(asked) => conclude(generation, action, &asked, facts.role()),
         Err(Failure::Store(error)) => return Err(error),
         Err(Failure::Other(error)) => failed(generation, facts, error),
     })
+}
+
+/// What Cedar is asked: a request, and the entities that it is decided from.
+pub(super) struct Asked {
+    pub(super) request: Request,
+    pub(super) entities: Entities,
+}
+
+/// The decision on what is asked of this action.
+pub(super) fn conclude(
+    generation: &Generation,
+    action: &PreparedAction,
+    asked: &Asked,
+    role: Option<Role>,
+) -> Decision {
+    let Authorization { decision, reason, errors } =
+        generation.index().authorize_for(&action.keys, &asked.request, &asked.entities);
+    // An error makes Cedar skip the policy, which may be a `forbid`: so any error denies.
+    let allowed = decision == Answer::Allow && errors.is_empty();
+    let errors = errors.iter().map(|error| error.to_string().into()).collect();
+    Decision::new(generation.number(), allowed, role, reason.into(), errors)
 }
 
 /// Why Cedar could not be asked.
@@ -58,19 +75,6 @@ impl From<String> for Failure {
     }
 }
 
-fn ask(
-    generation: &Generation,
-    action: &PreparedAction,
-    subject: &Subject<'_>,
-    resource: &Resource,
-    facts: &Facts,
-    circumstances: &Circumstances<'_>,
-    load: LoadFacts<'_>,
-) -> Result<Authorization, Failure> {
-    let (request, entities) = cedar(generation, action, subject, resource, facts, circumstances, load)?;
-    Ok(generation.index().authorize_for(&action.keys, &request, &entities))
-}
-
 /// What stood in the way of each policy that permits the action in general.
 pub(super) fn misses(
     generation: &Generation,
@@ -82,8 +86,8 @@ pub(super) fn misses(
     load: LoadFacts<'_>,
 ) -> Result<Vec<Miss>, StoreError> {
     let Some(action) = generation.prepared().action(action) else { return Ok(Vec::new()) };
-    match cedar(generation, action, subject, resource, facts, circumstances, load) {
-        Ok((request, entities)) => {
+    match ask(generation, action, subject, resource, facts, circumstances, load) {
+        Ok(Asked { request, entities }) => {
             let unsatisfied = generation.index().unsatisfied(&action.keys, &request, &entities);
             Ok(explain::misses(&unsatisfied, &request, &entities))
         }
@@ -93,8 +97,8 @@ pub(super) fn misses(
     }
 }
 
-/// The question as Cedar is asked it.
-fn cedar(
+/// What Cedar is asked about such a question. It fits the schema.
+pub(super) fn ask(
     generation: &Generation,
     action: &PreparedAction,
     subject: &Subject<'_>,
@@ -102,7 +106,7 @@ fn cedar(
     facts: &Facts,
     circumstances: &Circumstances<'_>,
     load: LoadFacts<'_>,
-) -> Result<(Request, Entities), Failure> {
+) -> Result<Asked, Failure> {
     let slice = entities::slice(subject, resource, facts, generation.prepared().types(), action.reads);
     let mut slice = slice.map_err(|error| error.to_string())?;
     add_filed(generation, action.reads, &mut slice, load)?;
@@ -128,7 +132,7 @@ fn cedar(
     // INVARIANT: a slice has the ancestors of each of its entities, and a schema those of its actions.
     let closed = TCComputation::AssumeAlreadyComputed;
     let entities = Entities::from_entities(all, None::<&NoEntitiesSchema>, closed, extensions);
-    Ok((request, entities.map_err(|error| error.to_string())?))
+    Ok(Asked { request, entities: entities.map_err(|error| error.to_string())? })
 }
 
 /// Adds the entities of files that may be looked at, and what these lead to.

@@ -10,16 +10,20 @@ mod policies;
 mod restore;
 mod schema;
 
+use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
 
 pub use self::contents::Contents;
 use self::files::Files;
 pub use self::files::Origin;
+pub(super) use self::files::{SourceFile, read_existing};
 pub use self::restore::{RestoreError, Restored, export, restore};
 use super::actions::{Action, Actions};
+use super::analysis;
 use super::filed::Filed;
 use super::index::PolicyIndex;
 use super::prepared::Prepared;
@@ -35,6 +39,8 @@ pub struct Source {
     /// The folder with the schema, all its `*.cedarschema` files, and the routes, `routes.toml`. Within it may be a folder
     /// `entities` with `*.json` files: entities of types that Gatepost does not own, in Cedar's format.
     pub schema: PathBuf,
+    /// Whether the expected decisions in the policies' folder `tests`, if there is one, must hold.
+    pub tests: bool,
 }
 
 /// Policies, schema and routes that fit each other.
@@ -43,6 +49,7 @@ pub struct Source {
 pub struct Generation {
     number: u64,
     policies: PolicySet,
+    policy_files: HashMap<PolicyId, Arc<str>>,
     index: PolicyIndex,
     schema: Schema,
     routes: Routes,
@@ -68,12 +75,14 @@ pub struct Found {
     policies: Result<Files, Vec<Problem>>,
     schema: Result<Files, Vec<Problem>>,
     contents: Option<Contents>,
+    /// The folder with the tests that must pass, if any must.
+    tests: Option<PathBuf>,
 }
 
 impl Found {
     /// Reads the files.
     pub fn read(source: &Source) -> Self {
-        Self::new(files::read_policies(source), files::read_schema(source))
+        Self::new(source, files::read_policies(source), files::read_schema(source))
     }
 
     /// Reads the files of the generation that is to follow `previous`. A folder that `previous` was read from must still
@@ -94,15 +103,18 @@ impl Found {
             }
             Ok(files)
         });
-        Self::new(policies, schema)
+        Self::new(source, policies, schema)
     }
 
-    fn new(policies: Result<Files, Vec<Problem>>, schema: Result<Files, Vec<Problem>>) -> Self {
+    fn new(source: &Source, policies: Result<Files, Vec<Problem>>, schema: Result<Files, Vec<Problem>>) -> Self {
         let contents = match (&policies, &schema) {
             (Ok(policies), Ok(schema)) => Some(Contents::of(policies, schema)),
             _ => None,
         };
-        Self { policies, schema, contents }
+        // What is built in is tested where it is built.
+        let is_tested = source.tests && policies.as_ref().is_ok_and(|files| files.origin == Origin::Folder);
+        let tests = is_tested.then(|| source.policies.join(analysis::tests::FOLDER));
+        Self { policies, schema, contents, tests }
     }
 
     /// What was read, if all of it could be.
@@ -125,6 +137,15 @@ pub fn load(source: &Source, number: u64, built: &[Entity]) -> Result<Generation
     Found::read(source).load(|_| number, built)
 }
 
+/// Finds out whether the generation decides as the tests in this folder expect.
+fn test(generation: &Generation, folder: &Path) -> Result<(), LoadError> {
+    let problems = match analysis::tests::run(generation, folder) {
+        Ok(report) => report.problems().cloned().collect(),
+        Err(problems) => problems,
+    };
+    if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
+}
+
 fn load_files(found: Found, number: impl FnOnce(&Contents) -> u64, built: &[Entity]) -> Result<Generation, LoadError> {
     let mut problems = Vec::new();
     let mut keep = |files: Result<Files, Vec<Problem>>| files.map_err(|found| problems.extend(found)).ok();
@@ -142,7 +163,7 @@ fn load_files(found: Found, number: impl FnOnce(&Contents) -> u64, built: &[Enti
         (Some(parsed), Some(schema)) => Some(parsed.validate(schema, &mut problems)),
         _ => None,
     };
-    let (Some(policy_files), Some(schema_files), Some(contents), Some(schema), Some(policies)) =
+    let (Some(policy_files), Some(schema_files), Some(contents), Some(schema), Some((policies, files_of_policies))) =
         (policy_files, schema_files, found.contents, schema, validated)
     else {
         return Err(LoadError { problems });
@@ -165,10 +186,9 @@ fn load_files(found: Found, number: impl FnOnce(&Contents) -> u64, built: &[Enti
     }
     let index = PolicyIndex::new(&policies, &schema);
     let prepared = Prepared::new(actions.as_slice(), &schema, &index);
-    let number = number(&contents);
-    Ok(Generation {
-        number,
-        tables: Tables::new(number, &prepared, &index),
+    let mut generation = Generation {
+        number: 0,
+        tables: Tables::default(),
         routes,
         prepared,
         actions,
@@ -176,12 +196,20 @@ fn load_files(found: Found, number: impl FnOnce(&Contents) -> u64, built: &[Enti
         filed: filed.named_by(&index),
         index,
         policies,
+        policy_files: files_of_policies,
         has_entities: schema_files.entities.is_some(),
         policies_origin: policy_files.origin,
         schema_origin: schema_files.origin,
         files: policy_files.names().chain(schema_files.names()).map(str::to_owned).collect(),
         contents,
-    })
+    };
+    if let Some(folder) = &found.tests {
+        test(&generation, folder)?;
+    }
+    // Only what is in force is known by a number, and only that has tables.
+    generation.number = number(&generation.contents);
+    generation.tables = Tables::new(generation.number, &generation.prepared, &generation.index);
+    Ok(generation)
 }
 
 impl Generation {
@@ -193,6 +221,11 @@ impl Generation {
     /// The policies. The identifier of each is its `@id`, or else `<file>#<position>`.
     pub fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    /// The name of the file that has the policy.
+    pub fn policy_file(&self, policy: &PolicyId) -> Option<&str> {
+        self.policy_files.get(policy).map(|name| &**name)
     }
 
     /// The same policies, as they are asked.

@@ -83,6 +83,11 @@ impl PreparedAction {
         }
     }
 
+    /// Whether it is for groups only: no request is for it.
+    pub(super) fn is_group(&self) -> bool {
+        self.principals.is_empty() || self.resources.is_empty()
+    }
+
     /// Whether it is known that the schema takes such a request. If it is not, that has to be found out.
     // INVARIANT: the validator looks at a request's principal and resource for their types, and for their identifiers
     // where these are enumerated, which `Kinds` does alike. Of a context it asks that each attribute has its type and
@@ -130,6 +135,10 @@ impl Kinds {
             }
         }
         kinds
+    }
+
+    fn is_empty(&self) -> bool {
+        self.types.is_empty() && self.enumerated.is_empty()
     }
 
     fn include(&self, uid: &EntityUID) -> bool {

@@ -11,8 +11,8 @@
 //! the question is.
 
 mod compile;
-mod kind;
-mod sample;
+pub(super) mod kind;
+pub(super) mod sample;
 
 use std::sync::Arc;
 

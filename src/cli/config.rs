@@ -65,6 +65,7 @@ impl SettingRow {
     fn new(key: &Key, setting: Option<&Setting>) -> Self {
         let origin = setting.map(|setting| setting.origin.to_string());
         let value = setting.map_or(serde_json::Value::Null, |setting| match (&setting.value, &key.shape) {
+            (Value::Text(text), Shape::Flag) => json!(text == "true"),
             (Value::Text(text), Shape::Number(_)) => text.parse::<u64>().map_or_else(|_| json!(text), |n| json!(n)),
             (Value::Text(text), _) => json!(text),
             (Value::List(items), _) => json!(items),

@@ -3,8 +3,10 @@
 mod corpus;
 mod explain;
 mod history;
+mod matrix;
 mod replay;
 mod rollback;
+mod test;
 
 use std::process::ExitCode;
 
@@ -19,9 +21,11 @@ use super::settings::Settings;
 pub(super) enum Policy {
     Corpus(corpus::Corpus),
     Explain(explain::Explain),
+    Matrix(matrix::Matrix),
     Replay(replay::Replay),
     History(history::History),
     Rollback(rollback::Rollback),
+    Test(test::Test),
 }
 
 impl Policy {
@@ -30,9 +34,11 @@ impl Policy {
         match self {
             Self::Corpus(command) => command.run(settings),
             Self::Explain(command) => command.run(settings),
+            Self::Matrix(command) => command.run(settings),
             Self::Replay(command) => command.run(settings),
             Self::History(command) => command.run(settings),
             Self::Rollback(command) => command.run(settings),
+            Self::Test(command) => command.run(settings),
         }
     }
 }

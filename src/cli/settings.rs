@@ -53,6 +53,11 @@ impl Settings {
         Output::new(self.output)
     }
 
+    /// How results are printed.
+    pub(super) fn format(&self) -> Format {
+        self.output
+    }
+
     /// Whether a database is named on the command line.
     pub(super) fn names_store(&self) -> bool {
         self.store.is_some()

@@ -8,7 +8,7 @@ use super::reader::Reader;
 pub(super) static SECTION: Section = Section {
     name: "policy",
     doc: "Where the policies are, and how changes get in.",
-    keys: &[&POLICIES, &SCHEMA, &WATCH],
+    keys: &[&POLICIES, &SCHEMA, &TESTS, &WATCH],
 };
 
 static POLICIES: Key = Key {
@@ -32,6 +32,13 @@ static WATCH: Key = Key {
     doc: "Whether changes in both folders are put into force by themselves; without it, SIGHUP and the API do.",
 };
 
+static TESTS: Key = Key {
+    name: "policy.tests",
+    shape: Shape::Flag,
+    default: Some("true"),
+    doc: "Whether policies go into force only if the tests in their folder `tests`, if there is one, pass.",
+};
+
 /// Where the policies are, and how changes get in.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -41,13 +48,15 @@ pub struct Policy {
     pub schema: PathBuf,
     /// Whether both are watched.
     pub watch: bool,
+    /// Whether the tests beside the policies must pass.
+    pub tests: bool,
 }
 
 impl Policy {
     pub(super) fn resolve(reader: &mut Reader<'_>) -> Option<Self> {
         let policies = reader.one(&POLICIES, |text| Some(text.into()));
         let schema = reader.one(&SCHEMA, |text| Some(text.into()));
-        let watch = reader.flag(&WATCH);
-        Some(Self { policies: policies?, schema: schema?, watch: watch? })
+        let (tests, watch) = (reader.flag(&TESTS), reader.flag(&WATCH));
+        Some(Self { policies: policies?, schema: schema?, tests: tests?, watch: watch? })
     }
 }

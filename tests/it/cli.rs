@@ -10,6 +10,7 @@ mod documents;
 mod explain;
 mod manifests;
 mod policy;
+mod policy_test;
 mod probe;
 mod program;
 mod replay;

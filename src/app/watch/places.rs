@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::authz::analysis;
 use crate::authz::generation::Source;
 
 /// How many links in a row are followed: as many as Linux follows.
@@ -27,6 +28,8 @@ impl Places {
     pub(super) fn of(source: &Source) -> Self {
         let mut places = Self::default();
         places.add_folder(&source.policies);
+        // Policies that were refused may be right, and their tests be mended.
+        places.add_folder(&source.policies.join(analysis::tests::FOLDER));
         places.add_folder(&source.schema);
         places.add_folder(&source.schema.join("entities"));
         places
@@ -90,7 +93,7 @@ mod tests {
     }
 
     fn places(root: &Path, policies: &str) -> Places {
-        Places::of(&Source { policies: root.join(policies), schema: root.join("schema") })
+        Places::of(&Source { policies: root.join(policies), schema: root.join("schema"), tests: true })
     }
 
     #[test]

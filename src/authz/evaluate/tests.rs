@@ -41,7 +41,7 @@ const MORE: &str = r#"
 /// The shipped files, with further policies and with an edited schema.
 fn generation(policies: &str, schema: impl Fn(String) -> String) -> Generation {
     let folder = tempfile::tempdir().unwrap();
-    let source = Source { policies: folder.path().join("policies"), schema: folder.path().join("schema") };
+    let source = Source { policies: folder.path().join("policies"), schema: folder.path().join("schema"), tests: true };
     let shipped = |path: &str| fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     fs::create_dir(&source.policies).unwrap();
     fs::create_dir(&source.schema).unwrap();

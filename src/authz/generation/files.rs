@@ -30,11 +30,18 @@ pub(super) struct Files {
 
 /// A file's name, for messages, and its content.
 #[derive(Debug, Clone)]
-pub(super) struct SourceFile {
-    pub(super) name: String,
+pub(in crate::authz) struct SourceFile {
+    pub(in crate::authz) name: String,
     /// Its path within the folder.
     within: String,
-    pub(super) text: String,
+    pub(in crate::authz) text: String,
+}
+
+impl SourceFile {
+    /// A file that is no part of a generation.
+    pub(in crate::authz) fn apart(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), within: String::new(), text: text.into() }
+    }
 }
 
 impl Files {
@@ -117,7 +124,11 @@ fn read_entities(path: &Path) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
 
 /// The files of a folder with this extension, sorted; nothing if the folder does not exist. Their paths within begin with
 /// `prefix`.
-fn read_existing(path: &Path, extension: &str, prefix: &str) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
+pub(in crate::authz) fn read_existing(
+    path: &Path,
+    extension: &str,
+    prefix: &str,
+) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
     let folder = path.display().to_string();
     let unreadable = |error: io::Error| vec![Problem::with(&folder, format_args!("cannot read the folder: {error}"))];
     match fs::symlink_metadata(path) {

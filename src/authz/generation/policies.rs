@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use cedar_policy::{ParseErrors, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
@@ -92,8 +93,12 @@ impl<'a> Parsed<'a> {
     }
 
     /// Holds the policies against the schema, strictly: a warning is a problem, too. Gives the set, which is to be used
-    /// only if no problem was found.
-    pub(super) fn validate(self, schema: &Schema, problems: &mut Vec<Problem>) -> PolicySet {
+    /// only if no problem was found, and the name of each policy's file.
+    pub(super) fn validate(
+        self,
+        schema: &Schema,
+        problems: &mut Vec<Problem>,
+    ) -> (PolicySet, HashMap<PolicyId, Arc<str>>) {
         let policies: Vec<&Policy> = self.set.policies().collect();
         let validator = Validator::new(schema.clone());
         // Each policy is validated by itself, which takes most of the time of loading.
@@ -105,7 +110,8 @@ impl<'a> Parsed<'a> {
         });
         // One mistake is found again for each action and type that the policy is for.
         problems.extend(Problem::one_per_place(found));
-        self.set
+        let files = self.places.into_iter().map(|(id, place)| (id, place.file.name.as_str().into()));
+        (self.set, files.collect())
     }
 
     fn found(&self, validator: &Validator, policies: &PolicySet) -> Vec<Problem> {

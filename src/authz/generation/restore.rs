@@ -85,7 +85,7 @@ fn write(source: &Source, contents: &Contents, current: Option<&Contents>) -> Re
 fn validate(contents: &Contents) -> Result<(), RestoreError> {
     let failed = |source: io::Error| RestoreError::Io { path: std::env::temp_dir(), source };
     let trial = tempfile::tempdir().map_err(failed)?;
-    let source = Source { policies: trial.path().join("policies"), schema: trial.path().join("schema") };
+    let source = Source { policies: trial.path().join("policies"), schema: trial.path().join("schema"), tests: false };
     for file in contents.files() {
         let folder = match file.folder {
             PolicyFolder::Policies => &source.policies,
@@ -207,12 +207,13 @@ mod tests {
     use super::*;
 
     fn source(folder: &TempDir) -> Source {
-        Source { policies: folder.path().join("policies"), schema: folder.path().join("schema") }
+        Source { policies: folder.path().join("policies"), schema: folder.path().join("schema"), tests: false }
     }
 
     /// What is built in, with one more policy.
     fn contents(policy: &str) -> Contents {
-        let built_in = Found::read(&Source { policies: "/nonexistent/a".into(), schema: "/nonexistent/b".into() });
+        let built_in =
+            Found::read(&Source { policies: "/nonexistent/a".into(), schema: "/nonexistent/b".into(), tests: false });
         let mut files = built_in.contents().unwrap().files().to_vec();
         if !policy.is_empty() {
             let (folder, name) = (PolicyFolder::Policies, "own.cedar".to_owned());
@@ -228,7 +229,8 @@ mod tests {
         // What is built in need not be written, unless it is to be looked at.
         assert_eq!(restore(&source, &contents("")).unwrap(), Restored::default());
         assert!(!source.policies.exists());
-        let elsewhere = Source { policies: folder.path().join("a/policies"), schema: folder.path().join("a/schema") };
+        let elsewhere =
+            Source { policies: folder.path().join("a/policies"), schema: folder.path().join("a/schema"), tests: false };
         assert_eq!(export(&elsewhere, &contents("")).unwrap().written.len(), 5);
 
         let own = contents("@id(\"own\") forbid (principal, action, resource);");

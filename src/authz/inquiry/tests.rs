@@ -147,7 +147,8 @@ impl World {
         let policies: Vec<&str> = policies.map(|(_, text)| *text).collect();
         let entities = dice.entities();
         let folder = tempfile::tempdir().unwrap();
-        let source = Source { policies: folder.path().join("policies"), schema: folder.path().join("schema") };
+        let source =
+            Source { policies: folder.path().join("policies"), schema: folder.path().join("schema"), tests: true };
         fs::create_dir_all(&source.policies).unwrap();
         fs::create_dir_all(source.schema.join("entities")).unwrap();
         fs::write(source.policies.join("all.cedar"), policies.join("\n")).unwrap();

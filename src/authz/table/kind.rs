@@ -6,15 +6,15 @@ use crate::model::{Application, ApplicationType, CredentialKind, Organization, P
 
 /// Questions with the same kinds of subject and resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Class {
+pub(in crate::authz) struct Class {
     /// Whether nobody in particular asks; otherwise a user does.
-    pub(super) is_anonymous: bool,
-    pub(super) kind: Kind,
+    pub(in crate::authz) is_anonymous: bool,
+    pub(in crate::authz) kind: Kind,
 }
 
 /// Kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(in crate::authz) enum Kind {
     Application,
     Device,
     Organization,
@@ -24,14 +24,14 @@ pub(super) enum Kind {
 
 /// What the structure of the entities depends on: who is in which team, and which attributes there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct State {
-    pub(super) standing: Standing,
-    pub(super) narrowed: Narrowed,
+pub(in crate::authz) struct State {
+    pub(in crate::authz) standing: Standing,
+    pub(in crate::authz) narrowed: Narrowed,
 }
 
 /// Where the subject stands towards the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Standing {
+pub(in crate::authz) enum Standing {
     /// The store does not know the resource.
     Unregistered,
     /// The resource is the subject itself.
@@ -42,7 +42,7 @@ pub(super) enum Standing {
 
 /// What the credential is narrowed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Narrowed {
+pub(in crate::authz) enum Narrowed {
     /// Nothing: it is as good as its user.
     Not,
     /// Reading.
@@ -84,7 +84,7 @@ impl Class {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] =
+    pub(in crate::authz) const ALL: [Self; 5] =
         [Self::Application, Self::Device, Self::Organization, Self::User, Self::Installation];
 
     fn of(resource: &Resource) -> Option<Self> {

@@ -22,18 +22,18 @@ use crate::secret::Digest;
 
 /// A question of a class, in one of its states, of which so much is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Sample {
+pub(in crate::authz) struct Sample {
     pub(super) class: Class,
     pub(super) state: State,
     known: [Option<usize>; Dimension::ALL.len()],
 }
 
 /// What Cedar is asked about a sample.
-pub(super) struct Asked {
-    pub(super) principal: Arc<EntityUID>,
-    pub(super) resource: Arc<EntityUID>,
-    pub(super) entities: Vec<Entity>,
-    pub(super) context: Context,
+pub(in crate::authz) struct Asked {
+    pub(in crate::authz) principal: Arc<EntityUID>,
+    pub(in crate::authz) resource: Arc<EntityUID>,
+    pub(in crate::authz) entities: Vec<Entity>,
+    pub(in crate::authz) context: Context,
 }
 
 /// Attributes that belong to the structure: they lead to what an entity belongs to, and to teams.
@@ -48,7 +48,7 @@ const OTHER: UserId = UserId::from_bytes([2; 16]);
 
 impl Sample {
     /// A sample of which nothing but the structure is known.
-    pub(super) const fn new(class: Class, state: State) -> Self {
+    pub(in crate::authz) const fn new(class: Class, state: State) -> Self {
         Self { class, state, known: [None; Dimension::ALL.len()] }
     }
 
@@ -76,6 +76,11 @@ impl Sample {
 
     /// The question. Nothing if it could not be built.
     pub(super) fn asked(&self) -> Option<Asked> {
+        self.asked_under(&Circumstances::UNTOLD)
+    }
+
+    /// The question under circumstances of which it is known what they tell, and not what that is.
+    pub(in crate::authz) fn asked_under(&self, circumstances: &Circumstances<'_>) -> Option<Asked> {
         let administers = self.value(Dimension::InstallationAdministrator) == Some(1);
         let (user, other) = (user(SUBJECT, "subject", administers)?, user(OTHER, "other", false)?);
         let scopes = self.state.narrowed.scopes();
@@ -94,8 +99,7 @@ impl Sample {
         let blank = |entity| self.blank_entity(entity, &slice.principal);
         Some(Asked {
             entities: slice.entities.into_iter().map(blank).collect(),
-            context: self
-                .blank_context(entities::context(&subject, &Circumstances::UNTOLD, ContextParts::EVERYTHING).ok()?)?,
+            context: self.blank_context(entities::context(&subject, circumstances, ContextParts::EVERYTHING).ok()?)?,
             principal: slice.principal,
             resource: slice.resource,
         })

@@ -120,7 +120,7 @@ impl Replay {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
         let console = Console::open(settings)?;
         let (config, _) = settings.load(Vec::new())?;
-        let source = Source { policies: config.policy.policies, schema: config.policy.schema };
+        let source = Source { policies: config.policy.policies, schema: config.policy.schema, tests: false };
         let baseline = self.baseline.as_ref().map(|folder| Source { policies: folder.clone(), ..source.clone() });
         let new = Deciding::start(source, &console)?;
         let old = baseline.map(|source| Deciding::start(source, &console)).transpose()?;

@@ -56,7 +56,7 @@ impl Rollback {
         let (generation, _) = find(&history, self.number)?;
         let contents = Contents::new(generation.files);
         let target = match &self.to {
-            Some(folder) => Source { policies: folder.join("policies"), schema: folder.join("schema") },
+            Some(folder) => Source { policies: folder.join("policies"), schema: folder.join("schema"), tests: false },
             None => source(&config.policy),
         };
         if !self.force {

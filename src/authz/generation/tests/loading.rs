@@ -51,7 +51,7 @@ impl Folders {
     }
 
     fn source(&self) -> Source {
-        Source { policies: self.path("policies"), schema: self.path("schema") }
+        Source { policies: self.path("policies"), schema: self.path("schema"), tests: true }
     }
 
     fn load(&self) -> Result<Generation, LoadError> {
@@ -298,7 +298,7 @@ fn a_reload_counts_on_and_does_not_fall_back_to_what_is_built_in() {
     assert!(folders.load().is_ok(), "a start uses the built-in copies");
 
     let built_in = built_in();
-    let nowhere = Source { policies: "/nonexistent/a".into(), schema: "/nonexistent/b".into() };
+    let nowhere = Source { policies: "/nonexistent/a".into(), schema: "/nonexistent/b".into(), tests: true };
     assert_eq!(reload(&nowhere, &built_in).unwrap().number(), 2);
 }
 
@@ -360,7 +360,7 @@ fn what_a_decision_on_an_action_can_read_is_what_its_policies_read() {
 #[test]
 fn the_repository_folder_is_what_is_built_in() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let source = Source { policies: root.join("policies"), schema: root.join("schema") };
+    let source = Source { policies: root.join("policies"), schema: root.join("schema"), tests: true };
     assert_eq!(load(&source, 1, &[]).unwrap().policies(), built_in().policies());
 }
 

@@ -4,8 +4,8 @@
 //! generation, and [`LoadError`] tells all that could be found out at once.
 
 mod entities;
-mod files;
-mod policies;
+pub(super) mod files;
+pub(super) mod policies;
 mod schema;
 
 use std::fmt;
@@ -13,8 +13,8 @@ use std::path::PathBuf;
 
 use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
 
-use self::files::Files;
 pub use self::files::Origin;
+use self::files::{Files, SourceFile};
 use super::actions::{Action, Actions};
 use super::filed::Filed;
 use super::index::PolicyIndex;
@@ -64,6 +64,14 @@ pub struct LoadError {
 /// their types, but what it says of them must fit.
 pub fn load(source: &Source, number: u64, built: &[Entity]) -> Result<Generation, LoadError> {
     load_files(files::read_policies(source), files::read_schema(source), number, built)
+}
+
+/// Reads and validates a generation, and gives the files that were read as well: what is found out of it can then be told
+/// with its place.
+pub(super) fn load_with_files(source: &Source, built: &[Entity]) -> (Vec<SourceFile>, Result<Generation, LoadError>) {
+    let (policies, schema) = (files::read_policies(source), files::read_schema(source));
+    let read = policies.iter().chain(&schema).flat_map(Files::all).cloned().collect();
+    (read, load_files(policies, schema, 1, built))
 }
 
 /// Reads the generation that is to follow `previous`. A folder that `previous` was read from must still exist, or else

@@ -1,6 +1,8 @@
 //! `gatepost policy`: policies as files, apart from the account system.
 
+mod check;
 mod corpus;
+mod fmt;
 
 use std::process::ExitCode;
 
@@ -13,6 +15,8 @@ use super::settings::Settings;
 #[derive(Subcommand)]
 #[command(arg_required_else_help = true)]
 pub(super) enum Policy {
+    Check(check::Check),
+    Fmt(fmt::Fmt),
     Corpus(corpus::Corpus),
 }
 
@@ -20,6 +24,8 @@ impl Policy {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
         settings.must_have_no_server_option()?;
         match self {
+            Self::Check(command) => command.run(settings),
+            Self::Fmt(command) => command.run(settings),
             Self::Corpus(command) => command.run(settings),
         }
     }

@@ -29,15 +29,18 @@ pub(super) struct Files {
 
 /// A file's name, for messages, and its content.
 #[derive(Debug, Clone)]
-pub(super) struct SourceFile {
-    pub(super) name: String,
-    pub(super) text: String,
+pub(in crate::authz) struct SourceFile {
+    pub(in crate::authz) name: String,
+    pub(in crate::authz) text: String,
 }
 
 impl Files {
+    pub(super) fn all(&self) -> impl Iterator<Item = &SourceFile> {
+        self.cedar.iter().chain(&self.routes).chain(self.entities.iter().flatten())
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let entities = self.entities.iter().flatten();
-        self.cedar.iter().chain(&self.routes).chain(entities).map(|file| file.name.as_str())
+        self.all().map(|file| file.name.as_str())
     }
 }
 

@@ -1,5 +1,8 @@
 //! `gatepost policy`.
 
+mod check;
+mod fmt;
+
 use std::fs;
 use std::path::Path;
 

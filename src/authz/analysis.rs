@@ -1,6 +1,5 @@
-//! What can be told of policies before they are in force.
-//!
-//! Everything here is computed from files, and nothing is printed, decided or changed.
+//! What can be told of policies beyond their decisions: nothing here decides, prints or changes anything.
 
+pub mod explain;
 pub mod format;
 pub mod lint;

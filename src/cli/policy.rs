@@ -2,7 +2,9 @@
 
 mod check;
 mod corpus;
+mod explain;
 mod fmt;
+mod replay;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,8 @@ pub(super) enum Policy {
     Check(check::Check),
     Fmt(fmt::Fmt),
     Corpus(corpus::Corpus),
+    Explain(explain::Explain),
+    Replay(replay::Replay),
 }
 
 impl Policy {
@@ -27,6 +31,8 @@ impl Policy {
             Self::Check(command) => command.run(settings),
             Self::Fmt(command) => command.run(settings),
             Self::Corpus(command) => command.run(settings),
+            Self::Explain(command) => command.run(settings),
+            Self::Replay(command) => command.run(settings),
         }
     }
 }

@@ -41,6 +41,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::failure::UsageError;
+use self::output::Format;
 use self::settings::Settings;
 
 /// What was asked for could not be done.
@@ -129,6 +131,12 @@ enum Command {
     Man(man::Man),
 }
 
+impl Command {
+    fn has_sarif(&self) -> bool {
+        matches!(self, Self::Policy(policy::Policy::Check(_)))
+    }
+}
+
 /// Does what the arguments, of which the first is the program's name, say. Gives the code to exit with.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let CommandLine { settings, command } = match CommandLine::try_parse_from(arguments) {
@@ -139,6 +147,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return error.exit_code().try_into().map_or(ExitCode::from(USAGE), |code: u8| code.into());
         }
     };
+    if settings.output().format() == Format::Sarif && !command.has_sarif() {
+        return failure::report(
+            &UsageError::new("only `gatepost policy check` prints SARIF: use --output json").into(),
+        );
+    }
     let done = match command {
         Command::Serve(command) => command.run(&settings),
         Command::Check(command) => command.run(&settings),

@@ -153,7 +153,7 @@ impl ApiError {
             line: problem.line(),
             column: problem.column(),
             message: problem.message(),
-            help: problem.advice(),
+            help: problem.hint(),
         });
         Some(shown.collect())
     }

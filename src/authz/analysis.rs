@@ -1,8 +1,10 @@
 //! What can be told of policies beyond their decisions: why they decide, whether as expected, and what they come to.
 //!
-//! All of it asks the engine that decides requests, and nothing here prints.
+//! All of it asks the engine that decides requests. Nothing here prints or changes anything.
 
 pub mod explain;
+pub mod format;
+pub mod lint;
 pub mod matrix;
 pub mod tests;
 

@@ -5,8 +5,8 @@
 
 mod contents;
 mod entities;
-mod files;
-mod policies;
+pub(super) mod files;
+pub(super) mod policies;
 mod restore;
 mod schema;
 
@@ -135,6 +135,14 @@ impl Found {
 /// Reads and validates a generation, to be known by `number`, as [`Found::load`] does.
 pub fn load(source: &Source, number: u64, built: &[Entity]) -> Result<Generation, LoadError> {
     Found::read(source).load(|_| number, built)
+}
+
+/// Reads and validates a generation, and gives the files that were read as well: what is found out of it can then be told
+/// with its place.
+pub(super) fn load_with_files(source: &Source, built: &[Entity]) -> (Vec<SourceFile>, Result<Generation, LoadError>) {
+    let found = Found::read(source);
+    let read = found.policies.iter().chain(&found.schema).flat_map(Files::all).cloned().collect();
+    (read, found.load(|_| 1, built))
 }
 
 /// Finds out whether the generation decides as the tests in this folder expect.

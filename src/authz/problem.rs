@@ -68,13 +68,23 @@ impl Problem {
         self.place.as_ref().map(|place| place.column)
     }
 
+    /// The column behind the marked text, in characters, counted from 1.
+    pub fn end_column(&self) -> Option<usize> {
+        self.place.as_ref().map(|place| place.column + place.width)
+    }
+
+    /// The line's text.
+    pub fn excerpt(&self) -> Option<&str> {
+        self.place.as_ref().map(|place| place.excerpt.as_str())
+    }
+
     /// What is wrong, without the place.
     pub fn message(&self) -> &str {
         &self.message
     }
 
     /// What to do about it.
-    pub fn advice(&self) -> Option<&str> {
+    pub fn hint(&self) -> Option<&str> {
         self.help.as_deref()
     }
 }

@@ -4,6 +4,7 @@
 
 mod file;
 mod pattern;
+mod reach;
 mod tree;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use cedar_policy::{EntityTypeName, EntityUid, Schema};
 use memchr::{memchr, memchr_iter};
 
 use self::pattern::Pattern;
+pub use self::reach::{Unreached, Why};
 use self::tree::Node;
 use super::actions::Actions;
 use super::problem::Problem;

@@ -17,8 +17,12 @@ use crate::secret::Secret;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     #[default]
+    #[value(alias = "text")]
     Table,
     Json,
+    /// JSON in the form that code hosts take findings in, for `gatepost policy check` only.
+    #[value(hide = true)]
+    Sarif,
 }
 
 /// Something that is printed: the members of its JSON object that people see, in their order.
@@ -38,10 +42,15 @@ impl Output {
         Self { format }
     }
 
+    /// The form that is asked for.
+    pub(super) const fn format(self) -> Format {
+        self.format
+    }
+
     /// Prints a list: a table with a header, or an array.
     pub(super) fn list<T: Shown>(self, rows: &[T]) -> Result<()> {
         match self.format {
-            Format::Json => self.json(rows),
+            Format::Json | Format::Sarif => self.json(rows),
             Format::Table => self.text(&table::rows(T::COLUMNS, rows)?),
         }
     }
@@ -49,7 +58,7 @@ impl Output {
     /// Prints one thing: a line for each member, or an object.
     pub(super) fn one<T: Shown>(self, thing: &T) -> Result<()> {
         match self.format {
-            Format::Json => self.json(thing),
+            Format::Json | Format::Sarif => self.json(thing),
             Format::Table => self.text(&table::members(T::COLUMNS, thing)?),
         }
     }
@@ -57,7 +66,7 @@ impl Output {
     /// Prints what was done: a sentence, or an object.
     pub(super) fn done(self, document: &impl Serialize, sentence: &str) -> Result<()> {
         match self.format {
-            Format::Json => self.json(document),
+            Format::Json | Format::Sarif => self.json(document),
             Format::Table => self.text(&format!("{}\n", printable(sentence))),
         }
     }
@@ -69,7 +78,7 @@ impl Output {
         text: impl FnOnce() -> Result<String>,
     ) -> Result<()> {
         match self.format {
-            Format::Json => self.json(document),
+            Format::Json | Format::Sarif => self.json(document),
             Format::Table => self.text(&text()?),
         }
     }

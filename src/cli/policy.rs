@@ -1,7 +1,9 @@
 //! `gatepost policy`: policies as files, apart from the account system.
 
+mod check;
 mod corpus;
 mod explain;
+mod fmt;
 mod history;
 mod matrix;
 mod replay;
@@ -19,6 +21,8 @@ use super::settings::Settings;
 #[derive(Subcommand)]
 #[command(arg_required_else_help = true)]
 pub(super) enum Policy {
+    Check(check::Check),
+    Fmt(fmt::Fmt),
     Corpus(corpus::Corpus),
     Explain(explain::Explain),
     Matrix(matrix::Matrix),
@@ -32,6 +36,8 @@ impl Policy {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
         settings.must_have_no_server_option()?;
         match self {
+            Self::Check(command) => command.run(settings),
+            Self::Fmt(command) => command.run(settings),
             Self::Corpus(command) => command.run(settings),
             Self::Explain(command) => command.run(settings),
             Self::Matrix(command) => command.run(settings),

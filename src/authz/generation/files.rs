@@ -45,12 +45,12 @@ impl SourceFile {
 }
 
 impl Files {
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.all().map(|file| file.name.as_str())
-    }
-
     pub(super) fn all(&self) -> impl Iterator<Item = &SourceFile> {
         self.cedar.iter().chain(&self.routes).chain(self.entities.iter().flatten())
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.all().map(|file| file.name.as_str())
     }
 }
 

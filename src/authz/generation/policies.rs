@@ -135,7 +135,11 @@ impl<'a> Parsed<'a> {
 
 /// What `work` gives for all items, which are given to it in as many parts as there are processors, but for fewer than
 /// `least`, which are not worth a thread.
-fn in_parallel<T: Sync, R: Send>(items: &[T], least: usize, work: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
+pub(in crate::authz) fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    least: usize,
+    work: impl Fn(&[T]) -> Vec<R> + Sync,
+) -> Vec<R> {
     let parts = available_parallelism().map_or(1, usize::from);
     let size = items.len().div_ceil(parts).max(least);
     let Some((first, others)) = items.split_at_checked(size) else { return work(items) };
@@ -170,7 +174,7 @@ fn find(text: &str, policy: &str, from: usize) -> Range<usize> {
 }
 
 /// A problem that Cedar has found in `file`, at the place that it marks, or else at `fallback`.
-pub(super) fn diagnosed(file: &SourceFile, error: &dyn Diagnostic, fallback: Range<usize>) -> Problem {
+pub(in crate::authz) fn diagnosed(file: &SourceFile, error: &dyn Diagnostic, fallback: Range<usize>) -> Problem {
     let label = error.labels().and_then(|mut labels| labels.next());
     let span = label.as_ref().map_or(fallback, |label| label.offset()..label.offset() + label.len());
     let problem = Problem::at(&file.name, &file.text, span, error);

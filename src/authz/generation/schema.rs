@@ -5,7 +5,7 @@ use std::ops::Range;
 use cedar_policy::{CedarSchemaError, Entities, Entity, EntityTypeName, Schema, SchemaFragment};
 use miette::Diagnostic;
 
-use super::files::Files;
+use super::files::{Files, SourceFile};
 use super::policies::diagnosed;
 use crate::authz::problem::Problem;
 
@@ -28,11 +28,10 @@ pub(super) fn parse(files: &Files, problems: &mut Vec<Problem>) -> Option<Schema
     let schema = match Schema::from_schema_fragments(fragments) {
         Ok(schema) => schema,
         Err(error) => {
-            // Which of several files it is in, the error does not tell.
-            problems.push(match files.cedar.as_slice() {
-                [file] if error.labels().is_some() => diagnosed(file, &error, 0..0),
-                [file] => with_help(Problem::with(&file.name, &error), &error),
-                _ => with_help(Problem::with(&files.folder, &error), &error),
+            problems.push(match (file_of(&files.cedar, &error), files.cedar.as_slice()) {
+                (Some(file), _) => diagnosed(file, &error, 0..0),
+                (None, [file]) => with_help(Problem::with(&file.name, &error), &error),
+                (None, _) => with_help(Problem::with(&files.folder, &error), &error),
             });
             return None;
         }
@@ -43,6 +42,15 @@ pub(super) fn parse(files: &Files, problems: &mut Vec<Problem>) -> Option<Schema
         return None;
     }
     Some(schema)
+}
+
+/// The file that the error marks, as the marked text tells; nothing if it stands in several at that place.
+fn file_of<'a>(files: &'a [SourceFile], error: &dyn Diagnostic) -> Option<&'a SourceFile> {
+    let label = error.labels()?.next()?;
+    let marked = error.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+    let span = label.offset()..label.offset() + label.len();
+    let mut fitting = files.iter().filter(|file| file.text.as_bytes().get(span.clone()) == Some(marked.data()));
+    fitting.next().filter(|_| fitting.next().is_none())
 }
 
 /// A parse error carries the further ones as related.

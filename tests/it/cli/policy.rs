@@ -1,5 +1,7 @@
 //! `gatepost policy`.
 
+mod check;
+mod fmt;
 mod history;
 
 use std::fs;

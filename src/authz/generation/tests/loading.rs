@@ -124,39 +124,39 @@ fn seeded_mistakes_are_refused_with_file_and_line() {
         ),
         (
             Folders::new().edit(matrix, "resource.operators", "resource.operator"),
-            "policies/matrix.cedar:63: for policy `operator`, attribute `operator` on entity type `Application` not found (and 1 more",
+            "policies/matrix.cedar:57: for policy `operator`, attribute `operator` on entity type `Application` not found (and 1 more",
         ),
         (
             Folders::new().edit(matrix, "\"SshAccess\"", "\"SshAcces\""),
-            "policies/matrix.cedar:21: for policy `administrator`, unrecognized action `Action::\"SshAcces\"`",
+            "policies/matrix.cedar:20: for policy `administrator`, unrecognized action `Action::\"SshAcces\"`",
         ),
         (
             Folders::new().edit(matrix, "resource.observers", "resource.observers && 1 == \"a\""),
-            "policies/matrix.cedar:65: for policy `observer`, policy is impossible",
+            "policies/matrix.cedar:59: for policy `observer`, policy is impossible",
         ),
         (
             Folders::new().edit(matrix, "resource.observers", "resource.observers && false"),
-            "policies/matrix.cedar:65: for policy `observer`, policy is impossible",
+            "policies/matrix.cedar:59: for policy `observer`, policy is impossible",
         ),
         (
             Folders::new().edit(matrix, "@id(\"observer\")", "@id(\"operator\")"),
-            "policies/matrix.cedar:65: a second policy has the id `operator`",
+            "policies/matrix.cedar:59: a second policy has the id `operator`",
         ),
         (
             Folders::new().edit(matrix, "@id(\"observer\")", "@id(\"leave\")"),
-            "policies/matrix.cedar:65: a second policy has the id `leave`",
+            "policies/matrix.cedar:59: a second policy has the id `leave`",
         ),
         (
             Folders::new().edit(matrix, "@id(\"observer\")", "@id(\"\")"),
-            "policies/matrix.cedar:65: the policy's `@id` is empty",
+            "policies/matrix.cedar:59: the policy's `@id` is empty",
         ),
         (
             Folders::new().edit(matrix, "principal,\n  action ==", "principal == ?principal,\n  action =="),
-            "policies/matrix.cedar:65: a template with slots",
+            "policies/matrix.cedar:59: a template with slots",
         ),
         (
             Folders::new().edit(matrix, "principal in resource.observers", "resource.owner == principal"),
-            "policies/matrix.cedar:71: for policy `observer`, attribute `owner` on entity type `Device` not found (and 1 more at this place)",
+            "policies/matrix.cedar:65: for policy `observer`, attribute `owner` on entity type `Device` not found (and 1 more at this place)",
         ),
         (Folders::new().write(matrix, b"// caf\xe9\n"), "policies/matrix.cedar:1: the file is not UTF-8"),
         (
@@ -177,7 +177,7 @@ fn seeded_mistakes_are_refused_with_file_and_line() {
         ),
         (
             Folders::new().edit("schema/gatepost.cedarschema", "  operators: Team,\n", ""),
-            "policies/matrix.cedar:63: for policy `operator`, attribute `operators`",
+            "policies/matrix.cedar:57: for policy `operator`, attribute `operators`",
         ),
         (
             Folders::new().edit("schema/routes.toml", "\"DownloadImage\"", "\"DownlodImage\""),

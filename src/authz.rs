@@ -5,6 +5,7 @@
 //! sent.
 
 pub mod actions;
+pub mod analysis;
 mod decision;
 mod engine;
 mod entities;

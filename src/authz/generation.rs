@@ -5,6 +5,7 @@
 
 mod entities;
 mod files;
+mod invariants;
 mod policies;
 mod schema;
 
@@ -14,7 +15,8 @@ use std::path::PathBuf;
 use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
 
 use self::files::Files;
-pub use self::files::Origin;
+pub use self::files::{Origin, Texts};
+pub use self::invariants::{Invariant, load_invariants};
 use super::actions::{Action, Actions};
 use super::filed::Filed;
 use super::index::PolicyIndex;
@@ -64,6 +66,20 @@ pub struct LoadError {
 /// their types, but what it says of them must fit.
 pub fn load(source: &Source, number: u64, built: &[Entity]) -> Result<Generation, LoadError> {
     load_files(files::read_policies(source), files::read_schema(source), number, built)
+}
+
+/// Reads and validates a generation as [`load`] does, where `policies` and `schema`, if given, stand in for the folders of
+/// `source`.
+pub fn load_with(
+    source: &Source,
+    policies: Option<&Texts>,
+    schema: Option<&Texts>,
+    number: u64,
+    built: &[Entity],
+) -> Result<Generation, LoadError> {
+    let policies = policies.map_or_else(|| files::read_policies(source), Texts::policies);
+    let schema = schema.map_or_else(|| files::read_schema(source), Texts::schema);
+    load_files(policies, schema, number, built)
 }
 
 /// Reads the generation that is to follow `previous`. A folder that `previous` was read from must still exist, or else

@@ -1,6 +1,9 @@
 //! `gatepost policy`: policies as files, apart from the account system.
 
 mod corpus;
+mod diff;
+mod prove;
+mod solving;
 
 use std::process::ExitCode;
 
@@ -14,6 +17,8 @@ use super::settings::Settings;
 #[command(arg_required_else_help = true)]
 pub(super) enum Policy {
     Corpus(corpus::Corpus),
+    Diff(diff::Diff),
+    Prove(prove::Prove),
 }
 
 impl Policy {
@@ -21,6 +26,8 @@ impl Policy {
         settings.must_have_no_server_option()?;
         match self {
             Self::Corpus(command) => command.run(settings),
+            Self::Diff(command) => command.run(settings),
+            Self::Prove(command) => command.run(settings),
         }
     }
 }

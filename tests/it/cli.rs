@@ -9,6 +9,8 @@ mod config;
 mod documents;
 mod manifests;
 mod policy;
+mod policy_diff;
+mod policy_prove;
 mod probe;
 mod program;
 mod serve;

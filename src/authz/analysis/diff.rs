@@ -26,7 +26,7 @@ pub struct Diff {
     pub policies: Vec<ChangedPolicy>,
     /// Whether the schemas are not the same.
     pub schema_differs: bool,
-    /// How many questions the engine was asked about each of both.
+    /// How many questions the engine was asked about each of both: those that other policies are for than before.
     pub questions: usize,
     /// Whose answers differ.
     pub cells: Vec<Cell>,

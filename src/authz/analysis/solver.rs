@@ -77,7 +77,7 @@ impl Solver {
         let running = self.running.take().map_or_else(|| self.launch(), Ok);
         let mut compiler = match running {
             Ok(compiler) => compiler,
-            Err(error) => return Answer::Unknown(with_causes(&error)),
+            Err(error) => return Answer::Unknown(error),
         };
         let limit = self.timeout.saturating_add(GRACE);
         let answer = self.runtime.block_on(async { time::timeout(limit, compiler.check_sat(asserts)).await });
@@ -94,13 +94,14 @@ impl Solver {
         answer
     }
 
-    fn launch(&self) -> Result<CedarSymCompiler<LocalSolver>, Error> {
+    fn launch(&self) -> Result<CedarSymCompiler<LocalSolver>, String> {
         let milliseconds = self.timeout.as_millis().max(1);
         let mut command = Command::new(&self.program);
         command.args(["--lang", "smt", &format!("--tlimit-per={milliseconds}")]).kill_on_drop(true);
         // Starting a process needs the runtime.
         let _within = self.runtime.enter();
-        CedarSymCompiler::new(LocalSolver::from_command(&mut command)?)
+        let solver = LocalSolver::from_command(&mut command).map_err(|error| with_causes(&error))?;
+        CedarSymCompiler::new(solver).map_err(|error| with_causes(&error))
     }
 }
 

@@ -46,7 +46,7 @@ impl Prove {
         let (config, _) = settings.load(Vec::new())?;
         let source = Source { policies: config.policy.policies, schema: config.policy.schema };
         let generation = analysis::load(&source, None, None)?;
-        let (mut invariants, _) = load_invariants(&source, &generation).context("the invariants were not loaded")?;
+        let (mut invariants, _) = load_invariants(&source, &generation)?;
         for name in &self.invariants {
             let is_known = invariants.iter().any(|invariant| invariant.id == *name);
             ensure!(is_known, "there is no invariant `{name}`");

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::RequestEnv;
+use cedar_policy_core::validator::ValidatorSchema;
 use serde::Serialize;
 
 use super::questions::{Situation, Trait};
+use crate::authz::analysis::scope::Policies;
 use crate::authz::decision::Decision;
 use crate::authz::evaluate::evaluate;
 use crate::authz::facts::Facts;
@@ -96,12 +98,13 @@ struct Group {
     policies: BTreeMap<Turn, BTreeSet<String>>,
 }
 
-/// How many questions were asked, and the cells whose answers differ.
+/// How many questions were asked, and the cells whose answers differ. Nothing is asked that is decided by the same policies
+/// and by the same schema.
 pub(super) fn differing(old: &Generation, new: &Generation) -> (usize, Vec<Cell>) {
     let situations = Situation::all();
     let mut count = 0;
     let mut cells = Vec::new();
-    for (action, kinds) in kinds([old, new]) {
+    for (action, kinds) in kinds(old, new) {
         let mut groups: BTreeMap<(usize, String), Group> = BTreeMap::new();
         let mut order: Vec<&str> = Vec::new();
         for situation in &situations {
@@ -132,13 +135,19 @@ pub(super) fn differing(old: &Generation, new: &Generation) -> (usize, Vec<Cell>
     (count, cells)
 }
 
-/// The types of principals and resources for each action, by their names.
-fn kinds(generations: [&Generation; 2]) -> BTreeMap<String, BTreeSet<(String, String)>> {
+/// The types of principals and resources for each action, by their names, which different policies are for.
+fn kinds(old: &Generation, new: &Generation) -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let (old_schema, new_schema): (&ValidatorSchema, &ValidatorSchema) = (old.schema().as_ref(), new.schema().as_ref());
+    let (old_policies, new_policies) = (Policies::of(old), Policies::of(new));
+    let differs = |kind: &RequestEnv| {
+        let (before, after) = (old_policies.relevant(kind), new_policies.relevant(kind));
+        old_schema != new_schema || before.keys().ne(after.keys())
+    };
     let mut kinds: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
-    for generation in generations {
-        let envs: Vec<RequestEnv> = generation.schema().request_envs().collect();
+    for generation in [old, new] {
+        let differing: Vec<RequestEnv> = generation.schema().request_envs().filter(differs).collect();
         for action in generation.actions() {
-            let of_action = envs.iter().filter(|kind| kind.action() == action.uid());
+            let of_action = differing.iter().filter(|kind| kind.action() == action.uid());
             let types = of_action.map(|kind| (kind.principal().to_string(), kind.resource().to_string()));
             kinds.entry(action.name().to_string()).or_default().extend(types);
         }

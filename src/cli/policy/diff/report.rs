@@ -157,9 +157,10 @@ impl Report {
     fn sum_of_cells(&self) -> String {
         let Diff { cells, questions, .. } = &self.diff;
         let differing: usize = cells.iter().map(|cell| cell.questions).sum();
-        match differing {
-            0 => format!("all of {questions} questions that were put to the engine are answered as before"),
-            some => format!("{some} of {questions} questions that were put to the engine are answered otherwise:"),
+        match (differing, questions) {
+            (0, 0) => "every kind of request is decided by the same policies as before".to_owned(),
+            (0, _) => format!("all of {questions} questions that other policies are for are answered as before"),
+            (some, _) => format!("{some} of {questions} questions that other policies are for are answered otherwise:"),
         }
     }
 }

@@ -58,7 +58,8 @@ impl Side {
         let (policies, schema) = match folder {
             Some(folder) => {
                 let revision = Revision::open(Path::new("."), revision)?;
-                let within = |part: &str| format!("{}/{part}", folder.trim_end_matches('/'));
+                let folder = folder.trim_end_matches('/');
+                let within = |part: &str| if folder.is_empty() { part.to_owned() } else { format!("{folder}/{part}") };
                 match revision.folder(&within(POLICIES))? {
                     Some(policies) => (Some(policies), revision.folder(&within(SCHEMA))?),
                     None => (revision.folder(folder)?, None),

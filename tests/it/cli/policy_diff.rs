@@ -166,6 +166,31 @@ fn each_seeded_edit_is_told_by_proof_with_a_counterexample_that_the_engine_confi
     }
 }
 
+#[test]
+#[ignore = "needs cvc5: tests/run.sh"]
+fn a_policy_that_can_only_fail_is_not_taken_for_one_that_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_policies(folder.path());
+    // Cedar skips it where the sum is too large; the engine denies.
+    let failing = r#"@id("sum") forbid (principal is User, action == Action::"Push", resource)
+        when { context has credential && context.credential.age_seconds + 1 < context.credential.age_seconds };"#;
+    fs::write(folder.path().join("more.cedar"), failing).unwrap();
+    let (shipped, with) = (generation(format!("{ROOT}/policies").into()), generation(folder.path().to_owned()));
+    let program = Solver::find(std::env::var_os("CVC5").as_deref(), std::env::var_os("PATH").as_deref()).unwrap();
+    let mut solver = Solver::start(&program, Duration::from_secs(60)).unwrap();
+    let mut push = |old, new| {
+        let actions = diff(old, new, Some(&mut solver)).proof.unwrap().actions;
+        actions.into_iter().find(|action| action.action == "Push").unwrap()
+    };
+    let because = "the policy `sum` can fail, which denies";
+    let without = push(&with, &shipped);
+    assert!(matches!(&without.wider, Side::Unknown { because: told } if told == because), "{without:?}");
+    assert!(matches!(&without.narrower, Side::None), "{without:?}");
+    let added = push(&shipped, &with);
+    assert!(matches!(&added.narrower, Side::Unknown { because: told } if told == because), "{added:?}");
+    assert!(matches!(&added.wider, Side::None), "{added:?}");
+}
+
 /// A folder with the shipped policies in `old`, and those with one edit in `new`.
 fn with_edit(name: &str) -> Program {
     let program = Program::new();

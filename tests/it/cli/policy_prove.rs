@@ -107,10 +107,11 @@ fn what_must_be_permitted_is_proved_too_unless_a_policy_can_fail() {
     let run = program.run(&["policy", "prove", "break-glass"]);
     assert_eq!((run.code, run.out.lines().next()), (0, Some("proved   break-glass")), "{run:?}");
     let failing = r#"@id("sum") forbid (principal is Console, action == Action::"ManageInstallation", resource)
-        when { context has credential && context.credential.age_seconds + 1 < 0 };"#;
+        when { context has credential && context.credential.age_seconds + 1 < context.credential.age_seconds };"#;
     add(&program, "accounts.cedar", failing);
     let run = program.run(&["policy", "prove", "break-glass"]);
-    assert!(run.code == 1 && run.out.contains("break-glass"), "{run:?}");
+    assert!(run.code == 1 && run.out.contains("UNKNOWN  break-glass"), "{run:?}");
+    assert!(run.out.contains("`sum` can fail, which denies"), "{run:?}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! What can be said of policies before a request comes: what a change of them changes, and what holds whatever is asked.
+//! What can be told of policies beyond their decisions: what a change of them changes, what holds whatever is asked, why a
+//! request was answered as it was.
 //!
 //! Nothing here is part of a decision, and nothing here prints.
 
 mod counterexample;
 pub mod diff;
+pub mod explain;
 pub mod prove;
 mod scope;
 pub mod solver;

@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use serde_json::json;
 
+use super::analysis::explain::Explained;
 use super::decision::Decision;
 use super::entities;
-use super::evaluate::{Failure, add_filed, evaluate, failed};
+use super::evaluate::{self, Failure, add_filed, evaluate, failed};
 use super::facts::{Facts, FactsKey, FactsOf};
 use super::generation::{self, Generation, LoadError, Source};
 use super::inquiry::{self, Found, Inquiry, InquiryError, Page, Sought};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
 use super::reads::{ContextParts, Reads};
 use crate::cache::{Cache, Stamp, Versions};
-use crate::model::UserId;
+use crate::model::{Role, UserId};
 use crate::store::{Read, Store, StoreError};
 
 /// A question in full. The action is one of the generation that it is asked of.
@@ -162,6 +163,33 @@ impl Engine {
             None => failed(&generation, &facts, format!("the schema has no action `{action}`")),
         };
         Ok((decision, generation))
+    }
+
+    /// The same with what stood in the way of a permit: for explanations.
+    pub fn explain_in(
+        &self,
+        store: &dyn Read,
+        subject: &Subject<'_>,
+        action: &str,
+        resource: &Resource,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<Explained, StoreError> {
+        let (decision, generation) = self.decide_in(store, subject, action, resource, circumstances)?;
+        let (mut misses, mut least_role) = (Vec::new(), None);
+        if let Some((index, _)) = generation.action_by_name(action).filter(|_| decision.permit().is_none()) {
+            let facts = Facts::load(store, subject.user_id(), resource)?;
+            let load = |user: Option<UserId>, resource: &Resource| Facts::load(store, user, resource).map(Arc::new);
+            misses = evaluate::misses(&generation, index, subject, resource, &facts, circumstances, &load)?;
+            for role in Role::ALL.into_iter().rev().filter(|_| subject.user_id().is_some()) {
+                let Some(facts) = facts.with_role(role) else { break };
+                let decision = evaluate(&generation, index, subject, resource, &facts, circumstances, &load)?;
+                if decision.permit().is_some() {
+                    least_role = Some(role);
+                    break;
+                }
+            }
+        }
+        Ok(Explained { decision, misses, least_role })
     }
 
     /// The entities that a decision is made from, as Cedar's JSON: for explanations.

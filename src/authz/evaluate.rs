@@ -8,6 +8,7 @@ use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::ValidatorSchema;
 
+use super::analysis::explain::{self, Miss};
 use super::decision::Decision;
 use super::entities::{self, Slice};
 use super::facts::Facts;
@@ -66,6 +67,42 @@ fn ask(
     circumstances: &Circumstances<'_>,
     load: LoadFacts<'_>,
 ) -> Result<Authorization, Failure> {
+    let (request, entities) = cedar(generation, action, subject, resource, facts, circumstances, load)?;
+    Ok(generation.index().authorize_for(&action.keys, &request, &entities))
+}
+
+/// What stood in the way of each policy that permits the action in general.
+pub(super) fn misses(
+    generation: &Generation,
+    action: u16,
+    subject: &Subject<'_>,
+    resource: &Resource,
+    facts: &Facts,
+    circumstances: &Circumstances<'_>,
+    load: LoadFacts<'_>,
+) -> Result<Vec<Miss>, StoreError> {
+    let Some(action) = generation.prepared().action(action) else { return Ok(Vec::new()) };
+    match cedar(generation, action, subject, resource, facts, circumstances, load) {
+        Ok((request, entities)) => {
+            let unsatisfied = generation.index().unsatisfied(&action.keys, &request, &entities);
+            Ok(explain::misses(&unsatisfied, &request, &entities))
+        }
+        Err(Failure::Store(error)) => Err(error),
+        // What cannot be asked about is told by the decision.
+        Err(Failure::Other(_)) => Ok(Vec::new()),
+    }
+}
+
+/// The question as Cedar is asked it.
+fn cedar(
+    generation: &Generation,
+    action: &PreparedAction,
+    subject: &Subject<'_>,
+    resource: &Resource,
+    facts: &Facts,
+    circumstances: &Circumstances<'_>,
+    load: LoadFacts<'_>,
+) -> Result<(Request, Entities), Failure> {
     let slice = entities::slice(subject, resource, facts, generation.prepared().types(), action.reads);
     let mut slice = slice.map_err(|error| error.to_string())?;
     add_filed(generation, action.reads, &mut slice, load)?;
@@ -91,8 +128,7 @@ fn ask(
     // INVARIANT: a slice has the ancestors of each of its entities, and a schema those of its actions.
     let closed = TCComputation::AssumeAlreadyComputed;
     let entities = Entities::from_entities(all, None::<&NoEntitiesSchema>, closed, extensions);
-    let entities = entities.map_err(|error| error.to_string())?;
-    Ok(generation.index().authorize_for(&action.keys, &request, &entities))
+    Ok((request, entities.map_err(|error| error.to_string())?))
 }
 
 /// Adds the entities of files that may be looked at, and what these lead to.

@@ -39,6 +39,16 @@ impl Facts {
         }
     }
 
+    /// The facts of somebody who had this role, if a role can be had on the resource.
+    pub(super) fn with_role(&self, role: Role) -> Option<Self> {
+        let with = |facts: &ApplicationFacts| ApplicationFacts { role: Some(role), ..facts.clone() };
+        match self {
+            Self::Application(Some(facts)) => Some(Self::Application(Some(with(facts)))),
+            Self::Device(Some(facts)) => Some(Self::Device(Some(with(facts)))),
+            _ => None,
+        }
+    }
+
     /// Reads the facts: one statement, so that they are of one moment.
     pub(super) fn load(store: &dyn Read, user: Option<UserId>, resource: &Resource) -> Result<Self, StoreError> {
         Ok(match *resource {

@@ -14,7 +14,7 @@ use std::ops::BitOr;
 use std::sync::Arc;
 
 use cedar_policy::{AuthorizationError, Decision, PolicySet, Schema};
-use cedar_policy_core::ast::{EntityType, EntityUID, Expr, Literal, Policy, Request, Value, ValueKind};
+use cedar_policy_core::ast::{Effect, EntityType, EntityUID, Expr, Literal, Policy, Request, Value, ValueKind};
 use cedar_policy_core::authorizer::AuthorizationError as CoreError;
 use cedar_policy_core::entities::Entities;
 use cedar_policy_core::evaluator::{EvaluationError, Evaluator};
@@ -94,6 +94,19 @@ impl PolicyIndex {
             answer.add(indexed, indexed.is_satisfied(&asked, &evaluator));
         }
         answer.concluded()
+    }
+
+    /// The permits whose scopes hold for the request, and which it does not satisfy; in the order of the set.
+    pub(super) fn unsatisfied(&self, action: &ActionKeys, request: &Request, entities: &Entities) -> Vec<&Policy> {
+        let Some(asked) = Asked::of(request, entities, action) else { return Vec::new() };
+        let evaluator = Evaluator::new(request.clone(), entities, Extensions::all_available());
+        let candidates = self.shelves.candidates(&asked).into_iter().filter_map(|at| self.at(at));
+        let permits =
+            candidates.filter(|indexed| indexed.policy.effect() == Effect::Permit && indexed.scope.holds(&asked));
+        permits
+            .filter(|indexed| !matches!(indexed.is_satisfied(&asked, &evaluator), Ok(true)))
+            .map(|indexed| &indexed.policy)
+            .collect()
     }
 
     fn authorize_by_all(&self, request: &Request, entities: &Entities) -> Authorization {
@@ -177,7 +190,6 @@ struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     fn add(&mut self, indexed: &'a Indexed, satisfied: Result<bool, Box<EvaluationError>>) {
-        use cedar_policy_core::ast::Effect;
         match (satisfied, indexed.policy.effect()) {
             (Ok(true), Effect::Permit) => self.permits.push(indexed),
             (Ok(true), Effect::Forbid) => self.forbids.push(indexed),

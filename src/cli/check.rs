@@ -2,7 +2,7 @@
 //!
 //! Goes the way of a proxy's question, on the same routes, policies and data, and tells what each step gave.
 
-mod explanation;
+pub(in crate::cli) mod explanation;
 
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -65,62 +65,87 @@ struct CallerArguments {
 }
 
 /// Who asks.
-enum Caller {
+pub(in crate::cli) enum Caller {
     Nobody,
     Refused,
-    User(Box<User>),
+    User(Box<User>, Assumed),
     Verified(Arc<Verified>),
+}
+
+/// The credential that somebody is taken to ask with.
+pub(in crate::cli) struct Assumed {
+    pub(in crate::cli) kind: CredentialKind,
+    pub(in crate::cli) id: String,
+    pub(in crate::cli) scopes: Vec<String>,
+}
+
+impl Assumed {
+    /// A new session without second factor.
+    fn session() -> Self {
+        Self { kind: CredentialKind::Session, id: NO_CREDENTIAL.to_owned(), scopes: Vec::new() }
+    }
+}
+
+/// A request to explain.
+pub(in crate::cli) struct Asked<'a> {
+    pub(in crate::cli) method: &'a str,
+    pub(in crate::cli) host: &'a str,
+    pub(in crate::cli) path: &'a str,
+    pub(in crate::cli) client: Option<IpAddr>,
 }
 
 impl Check {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
         let console = Console::open(settings)?;
         let caller = self.caller.resolve(&console)?;
-        let explanation = self.explain(&console, &caller)?;
+        let asked = Asked { method: &self.method, host: &self.host, path: &self.path, client: self.client };
+        let explanation = explain(&console, &caller, &asked)?;
         settings.output().either(&explanation, || explanation.text())?;
         Ok(if explanation.is_allowed() { ExitCode::SUCCESS } else { DENIED.into() })
     }
+}
 
-    fn explain(&self, console: &Console, caller: &Caller) -> Result<Explanation> {
-        let mut explanation = Explanation::new(&self.method, &self.host, &self.path, self.client);
-        explanation.principal = caller.principal();
-        explanation.credential = caller.credential_used();
-        let read = (CanonicalHost::parse(self.host.as_bytes()), CanonicalPath::parse(self.path.as_bytes()));
-        let (host, path) = match read {
-            (Ok(host), Ok(path)) => (host, path),
-            (Err(error), _) => return Ok(explanation.conclude(Step::Malformed(error.to_string()))),
-            (_, Err(error)) => return Ok(explanation.conclude(Step::Malformed(error.to_string()))),
-        };
-        explanation.canonical(host.as_str(), path.as_str());
+/// Decides by the policies and the data of this machine, and tells what each step gave.
+pub(in crate::cli) fn explain(console: &Console, caller: &Caller, asked: &Asked<'_>) -> Result<Explanation> {
+    let Asked { method, host, path, client } = *asked;
+    let mut explanation = Explanation::new(method, host, path, client);
+    explanation.principal = caller.principal();
+    explanation.credential = caller.credential_used();
+    let read = (CanonicalHost::parse(host.as_bytes()), CanonicalPath::parse(path.as_bytes()));
+    let (host, path) = match read {
+        (Ok(host), Ok(path)) => (host, path),
+        (Err(error), _) => return Ok(explanation.conclude(Step::Malformed(error.to_string()))),
+        (_, Err(error)) => return Ok(explanation.conclude(Step::Malformed(error.to_string()))),
+    };
+    explanation.canonical(host.as_str(), path.as_str());
 
-        let engine = &console.app.engine;
-        let generation = engine.generation();
-        explanation.generation = generation.number();
-        let Some(found) = generation.routes().find(host.as_str(), &self.method, &path) else {
-            return Ok(explanation.conclude(Step::NoRoute));
-        };
-        let file = generation.files().iter().find(|file| file.ends_with("routes.toml"));
-        explanation.route = Some(Route::new(file.map(String::as_str).unwrap_or_default(), found.route));
-        let resource = Resource::from_parts(&found.route.resource_type, found.resource_id);
-        explanation.resource = Some((&resource).into());
+    let engine = &console.app.engine;
+    let generation = engine.generation();
+    explanation.generation = generation.number();
+    let Some(found) = generation.routes().find(host.as_str(), method, &path) else {
+        return Ok(explanation.conclude(Step::NoRoute));
+    };
+    let file = generation.files().iter().find(|file| file.ends_with("routes.toml"));
+    explanation.route = Some(Route::new(file.map(String::as_str).unwrap_or_default(), found.route));
+    let resource = Resource::from_parts(&found.route.resource_type, found.resource_id);
+    explanation.resource = Some((&resource).into());
 
-        let circumstances = Circumstances {
-            now: console.app.clock.now(),
-            client: self.client,
-            method: &self.method,
-            host: host.as_str(),
-            path: path.as_str(),
-            member: None,
-            role: None,
-            returning: false,
-        };
-        let subject = caller.subject(&circumstances);
-        let store = &*console.app.store;
-        let action = &found.route.action;
-        let (decision, _) = engine.decide_in(store, &subject, action, &resource, &circumstances)?;
-        explanation.entities = engine.entities_json(store, &subject, &resource)?;
-        Ok(explanation.conclude(Step::Decided(&decision)))
-    }
+    let circumstances = Circumstances {
+        now: console.app.clock.now(),
+        client,
+        method,
+        host: host.as_str(),
+        path: path.as_str(),
+        member: None,
+        role: None,
+        returning: false,
+    };
+    let subject = caller.subject(&circumstances);
+    let store = &*console.app.store;
+    let action = &found.route.action;
+    let explained = engine.explain_in(store, &subject, action, &resource, &circumstances)?;
+    explanation.entities = engine.entities_json(store, &subject, &resource)?;
+    Ok(explanation.conclude(Step::Decided(explained)))
 }
 
 impl CallerArguments {
@@ -137,7 +162,7 @@ impl CallerArguments {
             };
         }
         match &self.user {
-            Some(login) => Ok(Caller::User(Box::new(console.user(login)?))),
+            Some(login) => Ok(Caller::User(Box::new(console.user(login)?), Assumed::session())),
             None => Ok(Caller::Nobody),
         }
     }
@@ -147,7 +172,7 @@ impl Caller {
     fn user(&self) -> Option<&User> {
         match self {
             Self::Nobody | Self::Refused => None,
-            Self::User(user) => Some(user),
+            Self::User(user, _) => Some(user),
             Self::Verified(verified) => Some(verified.user()),
         }
     }
@@ -163,7 +188,7 @@ impl Caller {
         match self {
             Self::Nobody => CredentialUsed::None,
             Self::Refused => CredentialUsed::Invalid,
-            Self::User(_) => CredentialUsed::Assumed { kind: CredentialKind::Session },
+            Self::User(_, assumed) => CredentialUsed::Assumed { kind: assumed.kind },
             Self::Verified(verified) => {
                 CredentialUsed::Verified { kind: verified.kind(), id: verified.id().to_owned() }
             }
@@ -173,14 +198,14 @@ impl Caller {
     fn subject(&self, circumstances: &Circumstances<'_>) -> Subject<'_> {
         match self {
             Self::Nobody | Self::Refused => Subject::Anonymous,
-            Self::User(user) => Subject::User {
+            Self::User(user, Assumed { kind, id, scopes }) => Subject::User {
                 user,
                 credential: Credential {
-                    kind: CredentialKind::Session,
-                    id: NO_CREDENTIAL,
-                    digest: Digest::of(NO_CREDENTIAL.as_bytes()),
+                    kind: *kind,
+                    id,
+                    digest: Digest::of(id.as_bytes()),
                     mfa: false,
-                    scopes: &[],
+                    scopes,
                     issued_at: circumstances.now,
                 },
             },

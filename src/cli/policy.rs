@@ -2,7 +2,9 @@
 
 mod corpus;
 mod diff;
+mod explain;
 mod prove;
+mod replay;
 mod solving;
 
 use std::process::ExitCode;
@@ -18,7 +20,9 @@ use super::settings::Settings;
 pub(super) enum Policy {
     Corpus(corpus::Corpus),
     Diff(diff::Diff),
+    Explain(explain::Explain),
     Prove(prove::Prove),
+    Replay(replay::Replay),
 }
 
 impl Policy {
@@ -27,7 +31,9 @@ impl Policy {
         match self {
             Self::Corpus(command) => command.run(settings),
             Self::Diff(command) => command.run(settings),
+            Self::Explain(command) => command.run(settings),
             Self::Prove(command) => command.run(settings),
+            Self::Replay(command) => command.run(settings),
         }
     }
 }

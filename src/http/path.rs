@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::decompose_compatible;
 
@@ -120,6 +121,15 @@ impl<'a> CanonicalPath<'a> {
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.split('/').skip(1)
     }
+}
+
+/// What is not written as it is in a path (RFC 3986, section 3.3).
+const NOT_IN_PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'%').add(b'<').add(b'>').add(b'`').add(b'{').add(b'}');
+
+/// A target whose canonical path this text is, as the decision log has it.
+pub fn target_of(canonical: &str) -> String {
+    utf8_percent_encode(canonical, NOT_IN_PATH).to_string()
 }
 
 /// The length of the path, if one glance is enough to see that it is in canonical form as it stands: nothing is encoded,
@@ -337,6 +347,15 @@ mod tests {
                 prop_assert!(!path.as_str().chars().any(|c| c.is_control() || "\\?#;".contains(c)));
                 prop_assert!(path.segments().all(|segment| segment != "." && segment != ".."));
                 prop_assert!(path.as_str().is_ascii() || path.as_str().nfkc().filter(|c| *c == '/').count() == path.segments().count());
+            }
+        }
+
+        #[test]
+        fn a_canonical_path_has_a_target(target in "/([ -~é]|%[0-9a-f]{2}|%25|/|[a-z]{3}){0,16}") {
+            if let Ok(path) = CanonicalPath::parse(target.as_bytes()) {
+                let again = target_of(path.as_str());
+                let again = CanonicalPath::parse(again.as_bytes());
+                prop_assert_eq!(again.as_ref().map(CanonicalPath::as_str), Ok(path.as_str()));
             }
         }
 

@@ -6,13 +6,14 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::authz::{self, Decision, routes};
+use crate::authz::analysis::explain::{Explained, Miss};
+use crate::authz::{self, routes};
 use crate::cli::output::{aligned, printable, to_line};
 use crate::model::{CredentialKind, Role, UserId, Username};
 
 /// What was decided, and what it was decided from.
 #[derive(Debug, Serialize)]
-pub(super) struct Explanation {
+pub(in crate::cli) struct Explanation {
     decision: &'static str,
     /// What the proxy would be answered.
     status: u16,
@@ -25,6 +26,10 @@ pub(super) struct Explanation {
     role: Option<Role>,
     policies: Vec<String>,
     errors: Vec<String>,
+    /// What stood in the way of each policy that permits the action in general.
+    misses: Vec<Miss>,
+    /// The least role with which it would be permitted.
+    least_role: Option<Role>,
     pub(super) generation: u64,
     pub(super) entities: Value,
 }
@@ -75,10 +80,10 @@ pub(super) struct Resource {
 }
 
 /// The last step that was taken.
-pub(super) enum Step<'a> {
+pub(super) enum Step {
     Malformed(String),
     NoRoute,
-    Decided(&'a Decision),
+    Decided(Explained),
 }
 
 impl Route {
@@ -116,12 +121,14 @@ impl Explanation {
             role: None,
             policies: Vec::new(),
             errors: Vec::new(),
+            misses: Vec::new(),
+            least_role: None,
             generation: 0,
             entities: Value::Array(Vec::new()),
         }
     }
 
-    pub(super) fn is_allowed(&self) -> bool {
+    pub(in crate::cli) fn is_allowed(&self) -> bool {
         self.decision == "allow"
     }
 
@@ -132,12 +139,13 @@ impl Explanation {
     }
 
     /// The explanation, with how it ended.
-    pub(super) fn conclude(mut self, step: Step<'_>) -> Self {
+    pub(super) fn conclude(mut self, step: Step) -> Self {
         let is_anonymous = matches!(self.principal, Principal::Anonymous);
         let (status, cause) = match step {
             Step::Malformed(cause) => (400, cause),
             Step::NoRoute => (403, "no route matches".to_owned()),
-            Step::Decided(decision) => {
+            Step::Decided(Explained { decision, misses, least_role }) => {
+                (self.misses, self.least_role) = (misses, least_role);
                 self.role = decision.role();
                 self.policies = decision.policies().iter().map(ToString::to_string).collect();
                 self.errors = decision.errors().iter().map(ToString::to_string).collect();
@@ -163,7 +171,7 @@ impl Explanation {
     }
 
     /// The explanation for people.
-    pub(super) fn text(&self) -> Result<String> {
+    pub(in crate::cli) fn text(&self) -> Result<String> {
         let Request { method, host, path, client } = &self.request;
         let client = client.map(|client| format!(" from {client}")).unwrap_or_default();
         let principal = match &self.principal {
@@ -194,7 +202,12 @@ impl Explanation {
             ("policies:", list(&self.policies)),
             ("errors:", list(&self.errors)),
         ];
-        let mut text = aligned(&lines.map(|(name, value)| vec![name.to_owned(), printable(&value)]));
+        let more = [("would do:", self.least_role.map(|role| format!("the role {role}")))];
+        let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let misses = self.misses.iter().map(|miss| ("not by:", miss_in_words(miss)));
+        let lines = lines.into_iter().chain(misses).chain(more);
+        let lines: Vec<_> = lines.map(|(name, value)| vec![name.to_owned(), printable(&value)]).collect();
+        let mut text = aligned(&lines);
         // In Cedar's format, so that it can be pasted into a file; an entity on each line.
         let entities = self.entities.as_array().into_iter().flatten().map(to_line).collect::<Result<Vec<_>>>()?;
         if !entities.is_empty() {
@@ -204,11 +217,25 @@ impl Explanation {
     }
 }
 
+/// `developer: principal in resource.developers is false, with …`
+fn miss_in_words(Miss { policy, clause, error, values }: &Miss) -> String {
+    let came_to = error.as_deref().map_or_else(|| "is false".to_owned(), |error| format!("fails: {error}"));
+    let values: Vec<_> = values
+        .iter()
+        .map(|(name, value)| match name.strip_suffix(" is in") {
+            Some(name) => format!("{name} is in {value}"),
+            None => format!("{name} = {value}"),
+        })
+        .collect();
+    let values = if values.is_empty() { String::new() } else { format!(", with {}", values.join(" and ")) };
+    format!("{policy}: `{clause}` {came_to}{values}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn explanation(credential: CredentialUsed, step: Step<'_>) -> Explanation {
+    fn explanation(credential: CredentialUsed, step: Step) -> Explanation {
         let mut explanation = Explanation::new("GET", "localhost", "/a", None);
         explanation.credential = credential;
         explanation.conclude(step)

@@ -10,6 +10,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 
 use super::messages::{CheckRequest, HttpRequest};
 use crate::gate::question::{Question, Source, Told};
+use crate::http::client;
 
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
@@ -63,7 +64,7 @@ fn try_read(check: &CheckRequest) -> Result<Question, Unreadable> {
         target: text(&http.path)?,
         host: text(&http.host)?,
         proto: text(&http.scheme)?,
-        client: client(check),
+        client: source(check),
     };
     Ok(Question { source: Source::Told(told), headers })
 }
@@ -79,7 +80,7 @@ fn text(bytes: &[u8]) -> Result<String, Unreadable> {
 }
 
 /// The address at the other end of the connection to Envoy; unknown if there is no usable one.
-fn client(check: &CheckRequest) -> Option<std::net::IpAddr> {
+fn source(check: &CheckRequest) -> Option<std::net::IpAddr> {
     let socket = check.attributes.as_ref()?.source.as_ref()?.address.as_ref()?.socket_address.as_ref()?;
-    std::str::from_utf8(&socket.address).ok()?.parse().ok()
+    client::single(&socket.address)
 }

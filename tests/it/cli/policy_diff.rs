@@ -1,5 +1,6 @@
 //! `gatepost policy diff`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -72,6 +73,18 @@ impl Edit {
     }
 }
 
+/// A variable of the environment that the tests run in.
+pub fn variable(name: &str) -> Option<String> {
+    let found = gatepost::config::environment().into_iter().find(|(found, _)| found == name);
+    found.and_then(|(_, value)| value.into_string().ok())
+}
+
+fn solver() -> Solver {
+    let [named, path] = ["CVC5", "PATH"].map(|name| variable(name).map(OsString::from));
+    let program = Solver::find(named.as_deref(), path.as_deref()).unwrap();
+    Solver::start(&program, Duration::from_secs(60)).unwrap()
+}
+
 fn edits() -> Vec<Edit> {
     let text = fs::read_to_string(format!("{ROOT}/tests/cases/policy_edits.toml")).unwrap();
     let edits = toml::from_str::<Edits>(&text).unwrap().edit;
@@ -140,8 +153,7 @@ fn each_seeded_edit_is_told_by_asking_the_engine() {
 #[test]
 #[ignore = "needs cvc5: tests/run.sh"]
 fn each_seeded_edit_is_told_by_proof_with_a_counterexample_that_the_engine_confirms() {
-    let program = Solver::find(std::env::var_os("CVC5").as_deref(), std::env::var_os("PATH").as_deref()).unwrap();
-    let mut solver = Solver::start(&program, Duration::from_secs(60)).unwrap();
+    let mut solver = solver();
     let old = generation(format!("{ROOT}/policies").into());
     for edit in edits() {
         let new = edit.load();
@@ -176,8 +188,7 @@ fn a_policy_that_can_only_fail_is_not_taken_for_one_that_does_nothing() {
         when { context has credential && context.credential.age_seconds + 1 < context.credential.age_seconds };"#;
     fs::write(folder.path().join("more.cedar"), failing).unwrap();
     let (shipped, with) = (generation(format!("{ROOT}/policies").into()), generation(folder.path().to_owned()));
-    let program = Solver::find(std::env::var_os("CVC5").as_deref(), std::env::var_os("PATH").as_deref()).unwrap();
-    let mut solver = Solver::start(&program, Duration::from_secs(60)).unwrap();
+    let mut solver = solver();
     let mut push = |old, new| {
         let actions = diff(old, new, Some(&mut solver)).proof.unwrap().actions;
         actions.into_iter().find(|action| action.action == "Push").unwrap()
@@ -283,7 +294,7 @@ fn revisions_are_read_by_git() {
     git(&program, &["add", "."]);
     git(&program, &["commit", "--quiet", "-m", "the shipped ones"]);
     edits()[0].write(&program.folder().join("policies"));
-    program.set("PATH", &std::env::var("PATH").unwrap());
+    program.set("PATH", &variable("PATH").unwrap());
     for old in ["git:HEAD", "HEAD:policies", "git:HEAD:./policies", "HEAD:", "built-in"] {
         let document = program.json(&["policy", "diff", old, "policies", "--no-proof"]);
         assert_eq!(document["policies"], json!([{"id": "operator", "change": "changed"}]), "{old}");

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::policy_diff;
 use super::program::Program;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -11,7 +12,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 fn with_policies() -> Program {
     let mut program = Program::new();
     for variable in ["CVC5", "PATH"] {
-        if let Ok(value) = std::env::var(variable) {
+        if let Some(value) = policy_diff::variable(variable) {
             program.set(variable, &value);
         }
     }

@@ -18,6 +18,9 @@ missing=()
 [ -x /usr/sbin/apache2 ] || missing+=(apache2)
 [ -d /usr/share/lua/5.3/socket ] || missing+=(lua-socket)
 [ -x /usr/bin/oathtool ] || missing+=(oathtool)
+[ -x /usr/bin/git ] || missing+=(git)
+# The solver that proves what policies permit.
+[ -x /usr/bin/cvc5 ] || missing+=(cvc5)
 if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
@@ -46,6 +49,7 @@ export GATEPOST_TEST_APACHE=/usr/sbin/apache2
 export GATEPOST_TEST_ENVOY="$tools/bin/envoy"
 export GATEPOST_TEST_SMTPD="$tools/bin/python"
 export GATEPOST_TEST_SCHEMATHESIS="$tools/bin/st"
+export CVC5=/usr/bin/cvc5
 
 say 'running the tests'
 exec cargo test --locked --lib --bins --test it -- --include-ignored "$@"

@@ -6,6 +6,7 @@
 mod contents;
 mod entities;
 pub(super) mod files;
+mod invariants;
 pub(super) mod policies;
 mod restore;
 mod schema;
@@ -19,8 +20,9 @@ use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
 
 pub use self::contents::Contents;
 use self::files::Files;
-pub use self::files::Origin;
+pub use self::files::{Origin, Texts};
 pub(super) use self::files::{SourceFile, read_existing};
+pub use self::invariants::{Invariant, load_invariants};
 pub use self::restore::{RestoreError, Restored, export, restore};
 use super::actions::{Action, Actions};
 use super::analysis;
@@ -135,6 +137,20 @@ impl Found {
 /// Reads and validates a generation, to be known by `number`, as [`Found::load`] does.
 pub fn load(source: &Source, number: u64, built: &[Entity]) -> Result<Generation, LoadError> {
     Found::read(source).load(|_| number, built)
+}
+
+/// Reads and validates a generation as [`load`] does, where `policies` and `schema`, if given, stand in for the folders of
+/// `source`.
+pub fn load_with(
+    source: &Source,
+    policies: Option<&Texts>,
+    schema: Option<&Texts>,
+    number: u64,
+    built: &[Entity],
+) -> Result<Generation, LoadError> {
+    let policies = policies.map_or_else(|| files::read_policies(source), Texts::policies);
+    let schema = schema.map_or_else(|| files::read_schema(source), Texts::schema);
+    Found::new(source, policies, schema).load(|_| number, built)
 }
 
 /// Reads and validates a generation, and gives the files that were read as well: what is found out of it can then be told

@@ -2,12 +2,15 @@
 
 mod check;
 mod corpus;
+mod diff;
 mod explain;
 mod fmt;
 mod history;
 mod matrix;
+mod prove;
 mod replay;
 mod rollback;
+mod solving;
 mod test;
 
 use std::process::ExitCode;
@@ -24,8 +27,10 @@ pub(super) enum Policy {
     Check(check::Check),
     Fmt(fmt::Fmt),
     Corpus(corpus::Corpus),
+    Diff(diff::Diff),
     Explain(explain::Explain),
     Matrix(matrix::Matrix),
+    Prove(prove::Prove),
     Replay(replay::Replay),
     History(history::History),
     Rollback(rollback::Rollback),
@@ -39,8 +44,10 @@ impl Policy {
             Self::Check(command) => command.run(settings),
             Self::Fmt(command) => command.run(settings),
             Self::Corpus(command) => command.run(settings),
+            Self::Diff(command) => command.run(settings),
             Self::Explain(command) => command.run(settings),
             Self::Matrix(command) => command.run(settings),
+            Self::Prove(command) => command.run(settings),
             Self::Replay(command) => command.run(settings),
             Self::History(command) => command.run(settings),
             Self::Rollback(command) => command.run(settings),

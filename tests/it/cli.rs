@@ -10,6 +10,8 @@ mod documents;
 mod explain;
 mod manifests;
 mod policy;
+mod policy_diff;
+mod policy_prove;
 mod policy_test;
 mod probe;
 mod program;

@@ -1,5 +1,6 @@
 //! Reading the files of a generation, or the copies of them that the program carries.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -41,6 +42,49 @@ impl SourceFile {
     /// A file that is no part of a generation.
     pub(in crate::authz) fn apart(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { name: name.into(), within: String::new(), text: text.into() }
+    }
+}
+
+/// A folder that is not on this disk, such as one of an earlier revision, with the files that were in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
+    /// What the folder is called in messages.
+    pub folder: String,
+    /// The content of each file, by its path in the folder, such as `matrix.cedar` or `entities/fleets.json`.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Texts {
+    /// The policies in it: as of a folder, its `*.cedar` files.
+    pub(super) fn policies(&self) -> Result<Files, Vec<Problem>> {
+        let cedar = self.with_extension("", "cedar");
+        if cedar.is_empty() {
+            return Err(vec![Problem::with(&self.folder, "the folder has no `*.cedar` file")]);
+        }
+        Ok(Files { folder: self.folder.clone(), origin: Origin::Folder, cedar, routes: None, entities: None })
+    }
+
+    /// The schema in it, and the routes and entities, if there are any.
+    pub(super) fn schema(&self) -> Result<Files, Vec<Problem>> {
+        let cedar = self.with_extension("", "cedarschema");
+        if cedar.is_empty() {
+            return Err(vec![Problem::with(&self.folder, "the folder has no `*.cedarschema` file")]);
+        }
+        let routes = self.files.get("routes.toml").map(|text| self.file("routes.toml", text));
+        let entities = Some(self.with_extension("entities/", "json")).filter(|files| !files.is_empty());
+        Ok(Files { folder: self.folder.clone(), origin: Origin::Folder, cedar, routes, entities })
+    }
+
+    fn with_extension(&self, within: &str, extension: &str) -> Vec<SourceFile> {
+        let of_folder = self.files.iter().filter(|(path, _)| {
+            let name = path.strip_prefix(within).filter(|name| !name.contains('/') && !name.starts_with('.'));
+            name.is_some_and(|name| Path::new(name).extension().is_some_and(|found| found == extension))
+        });
+        of_folder.map(|(path, text)| self.file(path, text)).collect()
+    }
+
+    fn file(&self, path: &str, text: &str) -> SourceFile {
+        SourceFile { name: format!("{}/{path}", self.folder), within: path.to_owned(), text: text.to_owned() }
     }
 }
 
@@ -103,6 +147,25 @@ pub(super) fn read_schema(source: &Source) -> Result<Files, Vec<Problem>> {
 
 fn built_in(folder: &str, name: &str, text: &str) -> SourceFile {
     SourceFile { name: format!("built-in {folder}/{name}"), within: name.to_owned(), text: text.to_owned() }
+}
+
+/// The invariants in the folder `invariants` within that of the policies; nothing if it does not exist.
+pub(super) fn read_invariants(source: &Source) -> Result<Option<Files>, Vec<Problem>> {
+    let files = |folder: String, origin, cedar| Files { folder, origin, cedar, routes: None, entities: None };
+    let path = source.policies.join("invariants");
+    let folder = path.display().to_string();
+    if let Some(cedar) = read_existing(&path, "cedar", "")? {
+        return Ok(Some(files(folder, Origin::Folder, cedar)));
+    }
+    if read_policies(source)?.origin == Origin::Folder {
+        return Ok(None);
+    }
+    let shipped = built_in(
+        "policies/invariants",
+        "invariants.cedar",
+        include_str!("../../../policies/invariants/invariants.cedar"),
+    );
+    Ok(Some(files(folder, Origin::BuiltIn, vec![shipped])))
 }
 
 /// The files of a folder with this extension; hidden files and folders within are not looked at. `built_in` stands in

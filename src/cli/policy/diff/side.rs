@@ -1,0 +1,89 @@
+//! What is compared: policies, and a schema if one comes with them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::revision::Revision;
+use crate::authz::analysis;
+use crate::authz::generation::{Generation, Source, Texts};
+
+/// Names the policies that Gatepost comes with.
+const BUILT_IN: &str = "built-in";
+
+/// The folders of a whole state.
+const POLICIES: &str = "policies";
+const SCHEMA: &str = "schema";
+
+/// Where one of the two states is read from: folders, or texts in place of them.
+pub(super) struct Side {
+    name: String,
+    source: Source,
+    policies: Option<Texts>,
+    schema: Option<Texts>,
+}
+
+impl Side {
+    /// Finds what `name` says. What it has no schema of its own for is held against the configured one.
+    pub(super) fn read(name: &str, configured: &Source) -> Result<Self> {
+        let side = |source, policies, schema| Self { name: name.to_owned(), source, policies, schema };
+        if name == BUILT_IN {
+            // No folder has the empty name, so the built-in copies stand in.
+            return Ok(side(Source { policies: PathBuf::new(), schema: PathBuf::new(), tests: false }, None, None));
+        }
+        if let Some(revision) = name.strip_prefix("git:") {
+            let (revision, folder) = match revision.split_once(':') {
+                Some((revision, folder)) => (revision, Some(folder)),
+                None => (revision, None),
+            };
+            return Self::of_revision(name, revision, folder, configured);
+        }
+        if Path::new(name).is_dir() {
+            let folder = Path::new(name);
+            let is_whole = folder.join(POLICIES).is_dir();
+            let policies = if is_whole { folder.join(POLICIES) } else { folder.to_owned() };
+            let schema = Some(folder.join(SCHEMA)).filter(|schema| is_whole && schema.is_dir());
+            let source = Source { policies, schema: schema.unwrap_or_else(|| configured.schema.clone()), tests: false };
+            return Ok(side(source, None, None));
+        }
+        let named = name.split_once(':').with_context(|| {
+            format!("there is no folder `{name}`; other forms are `git:REVISION`, `REVISION:FOLDER` and `{BUILT_IN}`")
+        });
+        let (revision, folder) = named?;
+        Self::of_revision(name, revision, Some(folder), configured)
+    }
+
+    fn of_revision(name: &str, revision: &str, folder: Option<&str>, configured: &Source) -> Result<Self> {
+        ensure!(!revision.is_empty(), "`{name}` names no revision, as in `git:HEAD~1`");
+        let (policies, schema) = match folder {
+            Some(folder) => {
+                let revision = Revision::open(Path::new("."), revision)?;
+                let folder = folder.trim_end_matches('/');
+                let within = |part: &str| if folder.is_empty() { part.to_owned() } else { format!("{folder}/{part}") };
+                match revision.folder(&within(POLICIES))? {
+                    Some(policies) => (Some(policies), revision.folder(&within(SCHEMA))?),
+                    None => (revision.folder(folder)?, None),
+                }
+            }
+            None => (of_configured(revision, &configured.policies)?, of_configured(revision, &configured.schema)?),
+        };
+        let policies = policies.with_context(|| {
+            let folder = folder.map_or_else(|| configured.policies.display().to_string(), str::to_owned);
+            format!("the revision `{revision}` has no folder `{folder}`")
+        })?;
+        Ok(Self { name: name.to_owned(), source: configured.clone(), policies: Some(policies), schema })
+    }
+
+    /// Reads and validates it.
+    pub(super) fn load(&self) -> Result<Generation> {
+        let loaded = analysis::load_with(&self.source, self.policies.as_ref(), self.schema.as_ref());
+        loaded.with_context(|| format!("`{}` cannot be compared", self.name))
+    }
+}
+
+/// A configured folder as the revision has it, in the repository that the folder is in.
+fn of_configured(revision: &str, folder: &Path) -> Result<Option<Texts>> {
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = folder.file_name().and_then(|name| name.to_str()).context("the folder has no name")?;
+    Revision::open(parent, revision)?.folder(&format!("./{name}"))
+}

@@ -1,0 +1,133 @@
+//! `gatepost policy prove`.
+
+use std::fs;
+use std::path::Path;
+
+use super::policy_diff;
+use super::program::Program;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A program that finds the solver, with a copy of the shipped policies.
+fn with_policies() -> Program {
+    let mut program = Program::new();
+    for variable in ["CVC5", "PATH"] {
+        if let Some(value) = policy_diff::variable(variable) {
+            program.set(variable, &value);
+        }
+    }
+    let policies = program.folder().join("policies");
+    fs::create_dir_all(policies.join("invariants")).unwrap();
+    for name in ["accounts.cedar", "matrix.cedar", "scopes.cedar", "invariants/invariants.cedar"] {
+        fs::copy(format!("{ROOT}/policies/{name}"), policies.join(name)).unwrap();
+    }
+    program
+}
+
+fn add(program: &Program, file: &str, text: &str) {
+    let path = program.folder().join("policies").join(file);
+    fs::write(&path, fs::read_to_string(&path).unwrap_or_default() + text).unwrap();
+}
+
+#[test]
+#[ignore = "needs cvc5: tests/run.sh"]
+fn the_shipped_invariants_are_proved() {
+    let program = with_policies();
+    let document = program.json(&["policy", "prove"]);
+    let results: Vec<(&str, &str)> = document["invariants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|proved| (proved["invariant"].as_str().unwrap(), proved["result"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("anonymous-only-signs-up", "proved"),
+        ("observers-change-nothing", "proved"),
+        ("only-administrators-delete-applications", "proved"),
+        ("read-only-keys-never-write", "proved"),
+    ];
+    assert_eq!(results, expected);
+    // The same stand in where there is no folder of policies at all.
+    let run = program.run(&["policy", "prove", "--policies", "nowhere"]);
+    assert!(run.code == 0 && run.out.contains("4 of 4 proved for all requests by cvc5"), "{run:?}");
+}
+
+#[test]
+#[ignore = "needs cvc5: tests/run.sh"]
+fn each_shipped_invariant_is_refuted_by_an_edit_against_it() {
+    for (name, edit) in [
+        (
+            "anonymous-only-signs-up",
+            r#"permit (principal, action == Action::"View", resource) when { context.host == "x" };"#,
+        ),
+        (
+            "observers-change-nothing",
+            r#"permit (principal, action == Action::"SetDeviceTag", resource is Device) when { principal in resource.observers };"#,
+        ),
+        (
+            "only-administrators-delete-applications",
+            r#"permit (principal == User::"x", action == Action::"DeleteApplication", resource is Application) when { principal in resource.developers };"#,
+        ),
+        ("read-only-keys-never-write", ""),
+    ] {
+        let program = with_policies();
+        if edit.is_empty() {
+            let path = program.folder().join("policies/scopes.cedar");
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(
+                path,
+                text.replacen(r#"Action::"DownloadImage","#, r#"Action::"DownloadImage", Action::"Push","#, 1),
+            )
+            .unwrap();
+        }
+        add(
+            &program,
+            "more.cedar",
+            "@id(\"nothing\") forbid (principal is Anonymous, action == Action::\"Push\", resource);\n",
+        );
+        add(&program, "more.cedar", edit);
+        let run = program.run(&["policy", "prove", "--output", "json"]);
+        assert_eq!(run.code, 1, "{run:?}");
+        for proved in run.json()["invariants"].as_array().unwrap() {
+            let expected = if proved["invariant"] == name { "refuted" } else { "proved" };
+            assert_eq!(proved["result"], expected, "{name}: {proved}");
+            assert!(
+                expected == "proved" || proved["confirmed"] == true && proved["outcome"]["allowed"] == true,
+                "{proved}"
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs cvc5: tests/run.sh"]
+fn what_must_be_permitted_is_proved_too_unless_a_policy_can_fail() {
+    let program = with_policies();
+    let promise = r#"@id("break-glass") permit (principal == Console::"local", action == Action::"ManageInstallation", resource);"#;
+    add(&program, "invariants/promises.cedar", promise);
+    let run = program.run(&["policy", "prove", "break-glass"]);
+    assert_eq!((run.code, run.out.lines().next()), (0, Some("proved   break-glass")), "{run:?}");
+    let failing = r#"@id("sum") forbid (principal is Console, action == Action::"ManageInstallation", resource)
+        when { context has credential && context.credential.age_seconds + 1 < context.credential.age_seconds };"#;
+    add(&program, "accounts.cedar", failing);
+    let run = program.run(&["policy", "prove", "break-glass"]);
+    assert!(run.code == 1 && run.out.contains("UNKNOWN  break-glass"), "{run:?}");
+    assert!(run.out.contains("`sum` can fail, which denies"), "{run:?}");
+}
+
+#[test]
+fn what_cannot_be_proved_is_no_success() {
+    let mut program = with_policies();
+    program.unset("CVC5");
+    program.set("PATH", "/nowhere");
+    let failed = program.failure(&["policy", "prove"]);
+    assert!(failed.contains("no solver is installed: install cvc5"), "{failed}");
+    let failed = program.failure(&["policy", "prove", "nothing"]);
+    assert!(failed.contains("there is no invariant `nothing`"), "{failed}");
+    add(&program, "invariants/more.cedar", r#"@id("x") forbid (principal, action == Action::"Fly", resource);"#);
+    let failed = program.failure(&["policy", "prove"]);
+    assert!(failed.contains("invariants/more.cedar:1:39"), "{failed}");
+    fs::remove_dir_all(program.folder().join(Path::new("policies/invariants"))).unwrap();
+    let failed = program.failure(&["policy", "prove"]);
+    assert!(failed.contains("there is nothing to prove"), "{failed}");
+}

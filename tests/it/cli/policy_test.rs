@@ -29,7 +29,7 @@ fn edit(program: &Program, path: &str, from: &str, to: &str) {
 }
 
 const PUSH_BY_OPERATORS: (&str, &str) =
-    ("      Action::\"SshAccess\"\n", "      Action::\"SshAccess\",\n      Action::\"Push\"\n");
+    ("     Action::\"SshAccess\"],\n", "     Action::\"SshAccess\",\n     Action::\"Push\"],\n");
 
 #[test]
 fn the_shipped_policies_pass_their_tests_which_leave_nothing_out() {

@@ -25,7 +25,7 @@ fn from(source: &str, world: &World) -> Connection {
 }
 
 /// What nginx asks for ada.
-fn question(world: &World) -> Vec<u8> {
+pub fn question(world: &World) -> Vec<u8> {
     let bearer = format!("Bearer {}", world.person("ada").api_key);
     let target = format!("/applications/{}", world.application);
     let headers = [

@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::support::http::request;
+use super::peers::question;
 use crate::support::{Address, Connection, World};
 
 /// An authority.
@@ -73,20 +73,6 @@ fn connect(world: &World, authority: &Authority, own: Option<&Certified>) -> Con
     let Address::Tcp(address) = world.decision else { panic!("{} is no TCP address", world.decision) };
     let stream = TcpStream::connect(address).unwrap();
     Connection::within(StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream))
-}
-
-fn question(world: &World) -> Vec<u8> {
-    let bearer = format!("Bearer {}", world.person("ada").api_key);
-    let target = format!("/applications/{}", world.application);
-    let headers = [
-        ("X-Original-Method", "GET"),
-        ("X-Original-URI", target.as_str()),
-        ("X-Original-Host", "app.example.com"),
-        ("X-Original-Proto", "https"),
-        ("X-Real-IP", "192.0.2.1"),
-        ("Authorization", bearer.as_str()),
-    ];
-    request("GET", "/check/nginx", &headers, "")
 }
 
 #[test]

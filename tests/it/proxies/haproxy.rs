@@ -4,8 +4,7 @@ use super::matrix::{Cookies, every_cell_holds};
 use super::sample;
 use super::stage::Stage;
 use super::{attacks, faults};
-use crate::support::http::request;
-use crate::support::{Connection, Relay, Upstream, World, haproxy};
+use crate::support::{World, haproxy};
 
 fn stage() -> Stage {
     Stage::new(haproxy::start, World::without_passwords(&[]))
@@ -65,25 +64,8 @@ fn silence_is_not_waited_out() {
 #[test]
 #[ignore = "needs haproxy: tests/run.sh"]
 fn one_connection_serves_all_questions_of_a_thread() {
-    let world = World::without_passwords(&[]);
-    let upstream = Upstream::start();
-    let relay = Relay::to(world.decision);
-    let (_proxy, address) = haproxy::start(relay.address.into(), upstream.address);
-    let target = format!("/applications/{}", world.application);
-    let bearer = |username: &str| format!("Bearer {}", world.person(username).api_key);
-    let (ada, otto) = (bearer("ada"), bearer("otto"));
-    for _ in 0..20 {
-        for (headers, status) in [
-            (vec![("Authorization", ada.as_str())], 200),
-            (vec![("Authorization", otto.as_str())], 403),
-            (vec![("Authorization", "Bearer invented")], 401),
-            (vec![], 401),
-        ] {
-            assert_eq!(Connection::open(address).send(&request("GET", &target, &headers, "")).status, status);
-        }
-    }
     let threads = std::thread::available_parallelism().unwrap().get();
-    assert!(relay.connections() <= threads, "{} connections with {threads} threads", relay.connections());
+    sample::few_connections_serve_all_questions(haproxy::start, threads);
 }
 
 #[test]

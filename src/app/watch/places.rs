@@ -27,11 +27,15 @@ impl Places {
     /// As the file system is now.
     pub(super) fn of(source: &Source) -> Self {
         let mut places = Self::default();
-        places.add_folder(&source.policies);
-        // Policies that were refused may be right, and their tests be mended.
-        places.add_folder(&source.policies.join(analysis::tests::FOLDER));
-        places.add_folder(&source.schema);
-        places.add_folder(&source.schema.join("entities"));
+        if let Some(policies) = source.policies.path() {
+            places.add_folder(policies);
+            // Policies that were refused may be right, and their tests be mended.
+            places.add_folder(&policies.join(analysis::tests::FOLDER));
+        }
+        if let Some(schema) = source.schema.path() {
+            places.add_folder(schema);
+            places.add_folder(&schema.join("entities"));
+        }
         places
     }
 
@@ -85,6 +89,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::config::Folder;
 
     fn root() -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -93,7 +98,7 @@ mod tests {
     }
 
     fn places(root: &Path, policies: &str) -> Places {
-        Places::of(&Source { policies: root.join(policies), schema: root.join("schema"), tests: true })
+        Places::of(&Source { policies: root.join(policies).into(), schema: root.join("schema").into(), tests: true })
     }
 
     #[test]
@@ -124,6 +129,12 @@ mod tests {
         assert_eq!(places.watched().collect::<Vec<_>>(), [root.as_path()]);
         assert!(places.concerns(&root.join("a")) && places.concerns(&root.join("schema")));
         assert!(!places.concerns(&root.join("b")));
+    }
+
+    #[test]
+    fn what_is_built_in_is_not_watched() {
+        let source = Source { policies: Folder::BuiltIn, schema: Folder::BuiltIn, tests: true };
+        assert_eq!(Places::of(&source), Places::default());
     }
 
     #[test]

@@ -21,13 +21,18 @@ impl Contents {
     }
 
     pub(super) fn of(policies: &Files, schema: &Files) -> Self {
-        let policies = policies.all().map(|file| file.kept(PolicyFolder::Policies));
-        Self::new(policies.chain(schema.all().map(|file| file.kept(PolicyFolder::Schema))).collect())
+        let (policies, schema) = (policies.kept(PolicyFolder::Policies), schema.kept(PolicyFolder::Schema));
+        Self::new(policies.into_iter().chain(schema).collect())
     }
 
     /// The files.
     pub fn files(&self) -> &[PolicyFile] {
         &self.files
+    }
+
+    /// The files of one folder.
+    pub fn of_folder(&self, folder: PolicyFolder) -> impl Iterator<Item = &PolicyFile> {
+        self.files.iter().filter(move |file| file.folder == folder)
     }
 
     /// What they come to. Where they were read from, and whether they are built in, does not count.

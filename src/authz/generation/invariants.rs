@@ -33,7 +33,7 @@ pub fn load_invariants(source: &Source, generation: &Generation) -> Result<(Vec<
     let failed = |problems| LoadError { problems };
     let files = read_invariants(source).map_err(failed)?;
     let Some(files) = files.filter(|files| !files.cedar.is_empty()) else {
-        let folder = source.policies.join("invariants").display().to_string();
+        let folder = format!("{}/invariants", source.policies);
         let problem = Problem::with(&folder, "there is no such folder, or nothing in it: there is nothing to prove");
         return Err(failed(vec![problem.help("write what must never be permitted as `forbid`, each with an `@id`")]));
     };

@@ -18,6 +18,7 @@ use crate::cli::FAILURE;
 use crate::cli::failure::UsageError;
 use crate::cli::output::printable;
 use crate::cli::settings::Settings;
+use crate::config::Folder;
 
 /// Stands for standard input and output.
 const STANDARD: &str = "-";
@@ -71,11 +72,13 @@ impl Fmt {
         }
         let files = if self.files.is_empty() {
             let (config, _) = settings.load(Vec::new())?;
-            let folder = config.policy.policies;
-            if !folder.exists() {
-                bail!("there is no folder `{}`: the built-in policies are in force, and laid out", folder.display());
+            match &config.policy.policies {
+                Folder::BuiltIn => bail!("the policies are the built-in ones, which are laid out"),
+                Folder::Usual(folder) if !folder.exists() => {
+                    bail!("there is no folder `{}`: the built-in policies are in force, and laid out", folder.display())
+                }
+                Folder::Usual(folder) | Folder::Named { path: folder, .. } => vec![folder.clone()],
             }
-            vec![folder]
         } else {
             self.files.clone()
         };

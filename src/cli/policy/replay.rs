@@ -121,7 +121,8 @@ impl Replay {
         let console = Console::open(settings)?;
         let (config, _) = settings.load(Vec::new())?;
         let source = Source { policies: config.policy.policies, schema: config.policy.schema, tests: false };
-        let baseline = self.baseline.as_ref().map(|folder| Source { policies: folder.clone(), ..source.clone() });
+        let baseline =
+            self.baseline.as_ref().map(|folder| Source { policies: folder.clone().into(), ..source.clone() });
         let new = Deciding::start(source, &console)?;
         let old = baseline.map(|source| Deciding::start(source, &console)).transpose()?;
         let report = self.replay(&console, &new, old.as_ref())?;

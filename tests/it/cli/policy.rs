@@ -2,6 +2,7 @@
 
 mod check;
 mod fmt;
+mod folders;
 mod history;
 
 use std::fs;

@@ -1,12 +1,13 @@
 //! What is compared: policies, and a schema if one comes with them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::revision::Revision;
 use crate::authz::analysis;
 use crate::authz::generation::{Generation, Source, Texts};
+use crate::config::Folder;
 
 /// Names the policies that Gatepost comes with.
 const BUILT_IN: &str = "built-in";
@@ -28,8 +29,8 @@ impl Side {
     pub(super) fn read(name: &str, configured: &Source) -> Result<Self> {
         let side = |source, policies, schema| Self { name: name.to_owned(), source, policies, schema };
         if name == BUILT_IN {
-            // No folder has the empty name, so the built-in copies stand in.
-            return Ok(side(Source { policies: PathBuf::new(), schema: PathBuf::new(), tests: false }, None, None));
+            let built_in = Source { policies: Folder::BuiltIn, schema: Folder::BuiltIn, tests: false };
+            return Ok(side(built_in, None, None));
         }
         if let Some(revision) = name.strip_prefix("git:") {
             let (revision, folder) = match revision.split_once(':') {
@@ -43,7 +44,8 @@ impl Side {
             let is_whole = folder.join(POLICIES).is_dir();
             let policies = if is_whole { folder.join(POLICIES) } else { folder.to_owned() };
             let schema = Some(folder.join(SCHEMA)).filter(|schema| is_whole && schema.is_dir());
-            let source = Source { policies, schema: schema.unwrap_or_else(|| configured.schema.clone()), tests: false };
+            let schema = schema.map_or_else(|| configured.schema.clone(), Folder::from);
+            let source = Source { policies: policies.into(), schema, tests: false };
             return Ok(side(source, None, None));
         }
         let named = name.split_once(':').with_context(|| {
@@ -65,10 +67,17 @@ impl Side {
                     None => (revision.folder(folder)?, None),
                 }
             }
-            None => (of_configured(revision, &configured.policies)?, of_configured(revision, &configured.schema)?),
+            None => {
+                let policies = configured.policies.path().context(
+                    "the configured policies are the built-in ones, which are in no revision: name a folder, as in \
+                     `REVISION:FOLDER`",
+                )?;
+                let schema = configured.schema.path().map(|schema| of_configured(revision, schema)).transpose()?;
+                (of_configured(revision, policies)?, schema.flatten())
+            }
         };
         let policies = policies.with_context(|| {
-            let folder = folder.map_or_else(|| configured.policies.display().to_string(), str::to_owned);
+            let folder = folder.map_or_else(|| configured.policies.to_string(), str::to_owned);
             format!("the revision `{revision}` has no folder `{folder}`")
         })?;
         Ok(Self { name: name.to_owned(), source: configured.clone(), policies: Some(policies), schema })

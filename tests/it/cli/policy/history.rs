@@ -104,6 +104,14 @@ fn a_rollback_loses_nothing_and_works_where_the_files_are_broken() {
     let refused = program.failure(&["policy", "rollback", "1", "--to", "elsewhere"]);
     assert!(refused.contains("`elsewhere/policies` exists already"), "{refused}");
 
+    // What is not there is not lost.
+    let gone = program.folder().join("gone");
+    fs::rename(program.folder().join("policies"), &gone).unwrap();
+    let done = program.json(&["policy", "rollback", "1", "--policies", "policies"]);
+    assert_eq!((done["written"].as_array().unwrap().len(), &done["removed"]), (3, &json!([])));
+    fs::remove_dir_all(program.folder().join("policies")).unwrap();
+    fs::rename(&gone, program.folder().join("policies")).unwrap();
+
     let done = program.json(&["policy", "rollback", "1", "--force"]);
     assert_eq!((&done["removed"], own.exists()), (&json!(["policies/own.cedar"]), false));
     let gone = program.failure(&["policy", "rollback", "99"]);

@@ -74,7 +74,18 @@ impl Engine {
         capacity: EngineCapacity,
     ) -> Result<Self, LoadError> {
         let first = Found::read(&source).load(number, &entities::samples())?;
-        Ok(Self {
+        Ok(Self::on(first, source, store, versions, capacity))
+    }
+
+    /// Decides by a generation that is loaded already; `source` is where the next one is read from.
+    pub fn on(
+        first: Generation,
+        source: Source,
+        store: Arc<dyn Store>,
+        versions: Arc<Versions>,
+        capacity: EngineCapacity,
+    ) -> Self {
+        Self {
             store,
             versions,
             source,
@@ -83,7 +94,7 @@ impl Engine {
             last_reload_error: ArcSwapOption::empty(),
             facts: Cache::new(capacity.facts),
             decisions: Cache::new(capacity.decisions),
-        })
+        }
     }
 
     /// Reads the policies, the schema and the routes again. If they have changed and all is well, they are in force when

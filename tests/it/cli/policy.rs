@@ -4,6 +4,7 @@ mod check;
 mod fmt;
 mod folders;
 mod history;
+mod sides;
 
 use std::fs;
 use std::path::Path;

@@ -4,6 +4,7 @@ mod check;
 mod fmt;
 mod folders;
 mod history;
+mod sarif;
 mod sides;
 
 use std::fs;

@@ -4,6 +4,7 @@
 //! generation, and [`LoadError`] tells all that could be found out at once.
 
 mod contents;
+pub(super) mod depth;
 mod entities;
 pub(super) mod files;
 mod invariants;

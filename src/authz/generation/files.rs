@@ -214,7 +214,12 @@ pub(in crate::authz) fn read_existing(
     prefix: &str,
 ) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
     let folder = path.display().to_string();
-    let unreadable = |error: io::Error| vec![Problem::with(&folder, format_args!("cannot read the folder: {error}"))];
+    let unreadable = |error: io::Error| {
+        vec![match error.kind() {
+            io::ErrorKind::NotADirectory => Problem::with(&folder, "this is no folder"),
+            _ => Problem::with(&folder, format_args!("cannot read the folder: {error}")),
+        }]
+    };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
@@ -240,15 +245,20 @@ pub(in crate::authz) fn read_existing(
 }
 
 fn read_file(path: &Path, prefix: &str) -> Result<SourceFile, Problem> {
-    let name = path.display().to_string();
     let within = format!("{prefix}{}", path.file_name().unwrap_or_default().to_string_lossy());
-    let bytes = fs::read(path).map_err(|error| Problem::with(&name, format_args!("cannot read the file: {error}")))?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(SourceFile { name, within, text }),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes());
-            Err(Problem::at(&name, &text, valid..valid, "the file is not UTF-8"))
-        }
+    Ok(SourceFile { name: path.display().to_string(), within, text: read_text(path)? })
+}
+
+/// The content of a file that people edit. What is no file is not read: a pipe, say, would be waited for.
+pub(in crate::authz) fn read_text(path: &Path) -> Result<String, Problem> {
+    let name = path.display().to_string();
+    let failed = |error: io::Error| Problem::with(&name, format_args!("cannot read the file: {error}"));
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(Problem::with(&name, "this is no file"));
     }
+    String::from_utf8(fs::read(path).map_err(failed)?).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes());
+        Problem::at(&name, &text, valid..valid, "the file is not UTF-8")
+    })
 }

@@ -35,7 +35,7 @@ use crate::secret::Digest;
 /// since explains as well, or with other policies by --baseline, which only policies explain. The log does not tell whether a
 /// second factor was given; none is assumed.
 ///
-/// Exit code: 0 nothing that --fail-on names, 1 something, 2 wrong usage.
+/// Exit code: 0 nothing that --fail-on names, 1 something, or failed, 2 wrong usage.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -4,6 +4,7 @@ mod check;
 mod fmt;
 mod folders;
 mod history;
+mod odd_files;
 mod sarif;
 mod sides;
 

@@ -210,7 +210,7 @@ fn seeded_mistakes_are_refused_with_file_and_line() {
 fn a_policy_file_that_cannot_be_read_is_a_problem() {
     let folders = Folders::new();
     fs::create_dir(folders.path("policies/folder.cedar")).unwrap();
-    assert!(folders.problems()[0].starts_with("policies/folder.cedar: cannot read the file"));
+    assert!(folders.problems()[0].starts_with("policies/folder.cedar: this is no file"));
     let folders = Folders::new();
     std::os::unix::fs::symlink("nowhere", folders.path("policies/dangling.cedar")).unwrap();
     assert!(folders.problems()[0].starts_with("policies/dangling.cedar: cannot read the file"));
@@ -221,7 +221,7 @@ fn a_policy_file_that_cannot_be_read_is_a_problem() {
     let folders = Folders::new();
     fs::remove_dir_all(folders.path("policies")).unwrap();
     let folders = folders.write("policies", "a file");
-    assert!(folders.problems()[0].starts_with("policies: cannot read the folder"));
+    assert!(folders.problems()[0].starts_with("policies: this is no folder"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub use serve::Bound;
 
 use crate::accounts::{AccountError, Accounts, AccountsParts, Actor, Coherence, Outbox, PolicyHistory, Reloader};
 use crate::authn::{Capacity, Keyring, PasswordError, Passwords, TokenSettings, Vault, VaultError, Verifier};
-use crate::authz::generation::{Contents, LoadError, Source};
+use crate::authz::generation::{Contents, LoadError, Proofs, Source};
 use crate::authz::{Engine, EngineCapacity};
 use crate::cache::Versions;
 use crate::clock::Clock;
@@ -106,13 +106,15 @@ impl App {
 
         let capacity = EngineCapacity { facts: config.cache.standings, decisions: config.cache.decisions };
         let history = PolicyHistory::new(Arc::clone(&store), Arc::clone(&clock));
+        let policy = &config.policy;
+        let proofs = Proofs::new(policy.prove, policy.prove_timeout);
         let mut numbered = Ok(0);
         let number = |contents: &Contents| {
             numbered = history.number_for(contents);
             numbered.as_ref().copied().unwrap_or_default()
         };
         let engine =
-            Engine::start(source(&config.policy), number, Arc::clone(&store), Arc::clone(&versions), capacity)?;
+            Engine::start_with(source(policy), proofs, number, Arc::clone(&store), Arc::clone(&versions), capacity)?;
         numbered?;
         let engine = Arc::new(engine);
         let capacity = Capacity { verified: config.cache.credentials, unknown: config.cache.unknown_keys };

@@ -17,6 +17,7 @@ mod policy_solvers;
 mod policy_test;
 mod probe;
 mod program;
+mod proved;
 mod replay;
 mod serve;
 mod usage;

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::authz::analysis;
-use crate::authz::generation::Source;
+use crate::authz::generation::{INVARIANTS, Source};
 
 /// How many links in a row are followed: as many as Linux follows.
 const LINKS: usize = 40;
@@ -28,8 +28,9 @@ impl Places {
     pub(super) fn of(source: &Source) -> Self {
         let mut places = Self::default();
         places.add_folder(&source.policies);
-        // Policies that were refused may be right, and their tests be mended.
+        // Policies that were refused may be right, and their tests or invariants be mended.
         places.add_folder(&source.policies.join(analysis::tests::FOLDER));
+        places.add_folder(&source.policies.join(INVARIANTS));
         places.add_folder(&source.schema);
         places.add_folder(&source.schema.join("entities"));
         places

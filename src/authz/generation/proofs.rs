@@ -61,7 +61,15 @@ impl Proofs {
 
     /// Ends a proof that is being made, and makes no other.
     pub fn stop(&self) {
-        self.stop.send_replace(true);
+        self.stopper()();
+    }
+
+    /// What stops them, for whoever has not got them any more.
+    pub fn stopper(&self) -> impl Fn() + Send + use<> {
+        let stop = self.stop.clone();
+        move || {
+            stop.send_replace(true);
+        }
     }
 
     /// What the solver could not tell before is asked again next time.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -227,6 +228,25 @@ fn a_server_that_is_told_to_stop_does_not_wait_for_a_proof() {
     let logged = log(&program);
     assert!(logged.contains("the proofs were interrupted: the program ends"), "{logged}");
     solver.assert_gone();
+}
+
+#[test]
+fn a_start_that_is_told_to_stop_does_not_wait_for_a_proof_either() {
+    let solver = FakeSolver::that("hangs");
+    let mut program = with_solver("available", &solver);
+    program.set("GATEPOST_POLICY_PROVE_TIMEOUT_SECS", "600");
+    for signal in ["TERM", "INT"] {
+        let before = solver.started().len();
+        let failed = std::thread::scope(|scope| {
+            let run = scope.spawn(|| program.failure(&["serve", "--demo"]));
+            until(PATIENCE, "a question", || (solver.started().len() > before).then_some(()));
+            let sent = Command::new("kill").args([&format!("-{signal}"), &solver.asked_by().to_string()]).status();
+            assert!(sent.unwrap().success());
+            run.join().unwrap()
+        });
+        assert!(failed.contains("the proofs were interrupted: the program ends"), "{signal}: {failed}");
+        solver.assert_gone();
+    }
 }
 
 #[test]

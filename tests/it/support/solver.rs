@@ -15,6 +15,7 @@ here=${0%/*}
 read -r way < "$here/way"
 [ "$way" = silent ] && exec sleep 1000
 [ "$1" = --version ] && { echo "This is cvc5 version 0.0 [fake]"; exit 0; }
+echo $PPID > "$here/asked-by"
 echo $$ >> "$here/started"
 case "$way" in
 dies) exit 3 ;;
@@ -68,6 +69,11 @@ impl FakeSolver {
     pub fn started(&self) -> Vec<u32> {
         let started = fs::read_to_string(self.folder.path().join("started")).unwrap_or_default();
         started.lines().map(|id| id.parse().unwrap()).collect()
+    }
+
+    /// The program that has started the last one.
+    pub fn asked_by(&self) -> u32 {
+        fs::read_to_string(self.folder.path().join("asked-by")).unwrap().trim().parse().unwrap()
     }
 
     /// Fails unless all that were started are gone.

@@ -36,9 +36,9 @@ impl ProofBar {
 
     pub(super) fn show(&self, Progress { done, of, what }: Progress<'_>) {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.0.set_message(printable(what));
         self.0.set_length(count(of));
         self.0.set_position(count(done));
-        self.0.set_message(printable(what));
     }
 }
 

@@ -42,6 +42,10 @@ impl Accounts {
         if let Reloader::User(actor) = by {
             self.authorize(&*self.store, actor, "ReloadPolicies", &Resource::Installation)?;
         }
+        if !matches!(by, Reloader::Watcher) {
+            // Whoever asks wants to know it now.
+            self.engine.proofs().ask_again();
+        }
         let known = self.engine.last_reload_error();
         let reloaded = self.engine.reload(|contents, least| {
             let (user, event) = match by {

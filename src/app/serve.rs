@@ -144,6 +144,7 @@ impl Bound {
         tokio::join!(
             async {
                 shutdown.await;
+                app.engine.proofs().stop();
                 let _ = stop.send(());
             },
             decisions,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::key::{Key, Section, Shape};
 use super::raw::Origin;
@@ -13,7 +14,7 @@ const BUILT_IN: &str = "built-in";
 pub(super) static SECTION: Section = Section {
     name: "policy",
     doc: "Where the policies are, and how changes get in.",
-    keys: &[&POLICIES, &SCHEMA, &TESTS, &WATCH],
+    keys: &[&POLICIES, &SCHEMA, &TESTS, &PROVE, &PROVE_TIMEOUT_SECS, &WATCH],
 };
 
 const FOLDER: Shape = Shape::Text("the path of a folder, or `built-in`");
@@ -47,6 +48,21 @@ static TESTS: Key = Key {
     doc: "Whether policies go into force only if the tests in their folder `tests`, if there is one, pass.",
 };
 
+static PROVE: Key = Key {
+    name: "policy.prove",
+    shape: Shape::Text("`off`, `available` or `required`"),
+    default: Some("off"),
+    doc: "Whether policies go into force only if no invariant in their folder `invariants` is refuted by the solver cvc5: \
+          `available`, if one is installed; `required`, only if each is proved.",
+};
+
+static PROVE_TIMEOUT_SECS: Key = Key {
+    name: "policy.prove_timeout_secs",
+    shape: Shape::Number(1..=600),
+    default: Some("10"),
+    doc: "How many seconds the solver may take for each of its questions, of which an invariant takes many.",
+};
+
 /// Where the policies are, and how changes get in.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -58,6 +74,21 @@ pub struct Policy {
     pub watch: bool,
     /// Whether the tests beside the policies must pass.
     pub tests: bool,
+    /// Whether the invariants beside the policies must hold.
+    pub prove: Prove,
+    /// How long the solver may take for each question.
+    pub prove_timeout: Duration,
+}
+
+/// Whether invariants must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prove {
+    /// It is not looked into.
+    Off,
+    /// None may be refuted, if there is a solver.
+    Available,
+    /// There must be some, and each must be proved.
+    Required,
 }
 
 /// Where files are read from.
@@ -123,6 +154,20 @@ impl Policy {
     pub(super) fn resolve(reader: &mut Reader<'_>) -> Option<Self> {
         let (policies, schema) = (Folder::read(reader, &POLICIES), Folder::read(reader, &SCHEMA));
         let (tests, watch) = (reader.flag(&TESTS), reader.flag(&WATCH));
-        Some(Self { policies: policies?, schema: schema?, tests: tests?, watch: watch? })
+        let prove = reader.one(&PROVE, |text| match text {
+            "off" => Some(Prove::Off),
+            "available" => Some(Prove::Available),
+            "required" => Some(Prove::Required),
+            _ => None,
+        });
+        let prove_timeout = reader.number(&PROVE_TIMEOUT_SECS).map(Duration::from_secs);
+        Some(Self {
+            policies: policies?,
+            schema: schema?,
+            watch: watch?,
+            tests: tests?,
+            prove: prove?,
+            prove_timeout: prove_timeout?,
+        })
     }
 }

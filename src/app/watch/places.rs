@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::authz::analysis;
-use crate::authz::generation::Source;
+use crate::authz::generation::{INVARIANTS, Source};
 
 /// How many links in a row are followed: as many as Linux follows.
 const LINKS: usize = 40;
@@ -29,8 +29,9 @@ impl Places {
         let mut places = Self::default();
         if let Some(policies) = source.policies.path() {
             places.add_folder(policies);
-            // Policies that were refused may be right, and their tests be mended.
+            // Policies that were refused may be right, and their tests or invariants be mended.
             places.add_folder(&policies.join(analysis::tests::FOLDER));
+            places.add_folder(&policies.join(INVARIANTS));
         }
         if let Some(schema) = source.schema.path() {
             places.add_folder(schema);

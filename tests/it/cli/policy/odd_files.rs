@@ -10,8 +10,10 @@ use super::history::{in_force, serving};
 use crate::cli::program::{Program, Server};
 use crate::support::{send, until};
 
-/// What each is, how it is made, and what is told of it.
-const ODD: &[(&str, fn(&Path), &str)] = &[
+/// What it is, how it is made, and what is told of it.
+type Odd = (&'static str, fn(&Path), &'static str);
+
+const ODD: &[Odd] = &[
     ("latin 1", |path| fs::write(path, b"// caf\xe9\n").unwrap(), ":1:7: the file is not UTF-8"),
     ("a link to itself", |path| symlink("own.cedar", path).unwrap(), ": cannot read the file: Too many levels of"),
     ("a link to nothing", |path| symlink("nowhere", path).unwrap(), ": cannot read the file: No such file"),

@@ -22,8 +22,7 @@ use crate::http::tls::TlsError;
 use crate::mail::{Letters, SmtpMailer, SmtpMailerError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
-use crate::telemetry::Metrics;
-use crate::telemetry::decision_log::{DecisionLog, DecisionLogError};
+use crate::telemetry::{DecisionLog, LogError, Metrics, Output};
 
 /// The program could not be put together, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +44,7 @@ pub enum AppError {
     Passwords(#[from] PasswordError),
     /// The decision log.
     #[error(transparent)]
-    DecisionLog(#[from] DecisionLogError),
+    Log(#[from] LogError),
     /// The threads that read the store.
     #[error("cannot start the threads that read the store")]
     Readers(#[source] std::io::Error),
@@ -134,12 +133,7 @@ impl App {
         })?);
         accounts.rotate_signing_keys_if_due(&Actor::console())?;
 
-        let log = match &config.log.decisions {
-            DecisionTarget::Off => DecisionLog::off(),
-            DecisionTarget::Stderr => DecisionLog::to_stderr(&metrics)?,
-            DecisionTarget::Stdout => DecisionLog::to_stdout(&metrics)?,
-            DecisionTarget::File(path) => DecisionLog::to_file(path, &metrics)?,
-        };
+        let log = DecisionLog::open(output(&config.log.decisions), &metrics)?;
         let log_in = config.portal.url.clone().map(|portal| {
             let return_hosts = config.portal.return_hosts.clone();
             LogIn { portal, return_hosts }
@@ -187,6 +181,15 @@ impl App {
 /// Where the policies are read from.
 pub fn source(policy: &config::Policy) -> Source {
     Source { policies: policy.policies.clone(), schema: policy.schema.clone(), tests: policy.tests }
+}
+
+fn output(target: &DecisionTarget) -> Output<'_> {
+    match target {
+        DecisionTarget::Off => Output::Off,
+        DecisionTarget::Stderr => Output::Stderr,
+        DecisionTarget::Stdout => Output::Stdout,
+        DecisionTarget::File(path) => Output::File(path),
+    }
 }
 
 /// The way to the mail server, if one is configured; the configuration sees to it that the portal's address is, too.

@@ -4,10 +4,14 @@
 
 mod cells;
 pub mod decision_log;
+pub mod line_log;
 pub mod log;
 pub mod metrics;
 mod outcome;
+mod queue;
 
 pub use decision_log::{AskerRecord, DecisionLog, DecisionRecord, RequestRecord, RouteRecord};
+pub use line_log::{LogError, Output};
 pub use metrics::{CacheName, Metrics};
 pub use outcome::Outcome;
+pub use queue::Queue;

@@ -16,13 +16,13 @@ use crate::authz::{Engine, EngineCapacity};
 use crate::cache::Versions;
 use crate::clock::Clock;
 use crate::config::{self, Config, DecisionTarget};
-use crate::gate::{Assertions, Gate, LogIn, Respond};
+use crate::gate::{Assertions, Gate, LogIn, Respond, Shadow};
 use crate::http::listener::ListenError;
 use crate::http::tls::TlsError;
 use crate::mail::{Letters, SmtpMailer, SmtpMailerError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{DecisionLog, LogError, Metrics, Output};
+use crate::telemetry::{DecisionLog, LogError, Metrics, Output, ShadowLog};
 
 /// The program could not be put together, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +42,12 @@ pub enum AppError {
     /// The password hash.
     #[error(transparent)]
     Passwords(#[from] PasswordError),
-    /// The decision log.
+    /// The decision log, or the shadow log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The thread that asks the candidate.
+    #[error("cannot start the thread that asks the candidate policies")]
+    Shadow(#[source] std::io::Error),
     /// The threads that read the store.
     #[error("cannot start the threads that read the store")]
     Readers(#[source] std::io::Error),
@@ -113,7 +116,10 @@ impl App {
         let engine =
             Engine::start(source(&config.policy), number, Arc::clone(&store), Arc::clone(&versions), capacity)?;
         numbered?;
-        let engine = Arc::new(engine);
+        let engine = Arc::new(match &config.policy.shadow {
+            Some(folder) => engine.with_candidate(folder.clone()),
+            None => engine,
+        });
         let capacity = Capacity { verified: config.cache.credentials, unknown: config.cache.unknown_keys };
         let verifier = Arc::new(Verifier::new(Arc::clone(&store), Arc::clone(&keyring), versions, capacity));
         let metrics = Arc::new(Metrics::new());
@@ -134,6 +140,13 @@ impl App {
         accounts.rotate_signing_keys_if_due(&Actor::console())?;
 
         let log = DecisionLog::open(output(&config.log.decisions), &metrics)?;
+        let shadow = if config.policy.shadow.is_some() {
+            accounts.load_candidate();
+            let log = ShadowLog::open(output(&config.log.shadow), &metrics)?;
+            Some(Shadow::start(Arc::clone(&engine), log, Arc::clone(&metrics)).map_err(AppError::Shadow)?)
+        } else {
+            None
+        };
         let log_in = config.portal.url.clone().map(|portal| {
             let return_hosts = config.portal.return_hosts.clone();
             LogIn { portal, return_hosts }
@@ -145,6 +158,7 @@ impl App {
             Arc::clone(&clock),
             log,
             Arc::clone(&metrics),
+            shadow,
             log_in,
             config.decision.assertion_audience.clone().map(|audience| Assertions::new(Arc::clone(&keyring), audience)),
             Respond::new(config.decision.headers.clone()),

@@ -32,6 +32,7 @@ use super::prepared::Prepared;
 use super::problem::Problem;
 use super::routes::Routes;
 use super::table::Tables;
+use crate::model::PolicyFolder;
 
 /// Where a generation is read from. The program's built-in copies stand in for a folder that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +106,17 @@ impl Found {
             }
             Ok(files)
         });
+        Self::new(source, policies, schema)
+    }
+
+    /// Reads the policies of a candidate, for which nothing built in stands in. They are held against the schema of
+    /// `live`, whatever is in its folder by now.
+    pub fn read_candidate(source: &Source, live: &Generation) -> Self {
+        let policies = files::read_policies(source).and_then(|files| match files.origin {
+            Origin::Folder => Ok(files),
+            Origin::BuiltIn => Err(vec![Problem::with(&files.folder, "the folder does not exist")]),
+        });
+        let schema = live.contents.texts(PolicyFolder::Schema, &source.schema).schema();
         Self::new(source, policies, schema)
     }
 

@@ -46,6 +46,7 @@ impl Console {
         log::init(log::Format::Text, "warn")?;
         // Nothing is decided for a proxy here, and the file may be the server's own.
         config.log.decisions = DecisionTarget::Off;
+        config.policy.shadow = None;
         let app = App::open(&config, Arc::new(SystemClock))?;
         Ok(Self { app, actor: Actor::console() })
     }

@@ -8,7 +8,7 @@ use super::reader::Reader;
 pub(super) static SECTION: Section = Section {
     name: "policy",
     doc: "Where the policies are, and how changes get in.",
-    keys: &[&POLICIES, &SCHEMA, &TESTS, &WATCH],
+    keys: &[&POLICIES, &SCHEMA, &TESTS, &WATCH, &SHADOW],
 };
 
 static POLICIES: Key = Key {
@@ -29,7 +29,7 @@ static WATCH: Key = Key {
     name: "policy.watch",
     shape: Shape::Flag,
     default: Some("true"),
-    doc: "Whether changes in both folders are put into force by themselves; without it, SIGHUP and the API do.",
+    doc: "Whether changes in the folders are put into force by themselves; without it, SIGHUP and the API do.",
 };
 
 static TESTS: Key = Key {
@@ -39,6 +39,14 @@ static TESTS: Key = Key {
     doc: "Whether policies go into force only if the tests in their folder `tests`, if there is one, pass.",
 };
 
+static SHADOW: Key = Key {
+    name: "policy.shadow",
+    shape: Shape::Text("the path of a folder"),
+    default: None,
+    doc: "A folder of candidate policies, which are asked what they would decide beside those in force; nothing else \
+          comes of it than lines in the shadow log and metrics.",
+};
+
 /// Where the policies are, and how changes get in.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -46,10 +54,12 @@ pub struct Policy {
     pub policies: PathBuf,
     /// The folder of the Cedar schema, the routes and the entities.
     pub schema: PathBuf,
-    /// Whether both are watched.
+    /// Whether they are watched.
     pub watch: bool,
     /// Whether the tests beside the policies must pass.
     pub tests: bool,
+    /// The folder of candidate policies, if there is one.
+    pub shadow: Option<PathBuf>,
 }
 
 impl Policy {
@@ -57,6 +67,7 @@ impl Policy {
         let policies = reader.one(&POLICIES, |text| Some(text.into()));
         let schema = reader.one(&SCHEMA, |text| Some(text.into()));
         let (tests, watch) = (reader.flag(&TESTS), reader.flag(&WATCH));
-        Some(Self { policies: policies?, schema: schema?, tests: tests?, watch: watch? })
+        let shadow = reader.optional(&SHADOW, |text| (!text.is_empty()).then(|| text.into()));
+        Some(Self { policies: policies?, schema: schema?, tests: tests?, watch: watch?, shadow: shadow? })
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::Watched;
 use crate::authz::analysis;
-use crate::authz::generation::Source;
 
 /// How many links in a row are followed: as many as Linux follows.
 const LINKS: usize = 40;
@@ -25,11 +25,13 @@ pub(super) struct Places {
 
 impl Places {
     /// As the file system is now.
-    pub(super) fn of(source: &Source) -> Self {
+    pub(super) fn of(Watched { source, shadow }: &Watched) -> Self {
         let mut places = Self::default();
-        places.add_folder(&source.policies);
-        // Policies that were refused may be right, and their tests be mended.
-        places.add_folder(&source.policies.join(analysis::tests::FOLDER));
+        for policies in [Some(&source.policies), shadow.as_ref()].into_iter().flatten() {
+            places.add_folder(policies);
+            // Policies that were refused may be right, and their tests be mended.
+            places.add_folder(&policies.join(analysis::tests::FOLDER));
+        }
         places.add_folder(&source.schema);
         places.add_folder(&source.schema.join("entities"));
         places
@@ -85,6 +87,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::authz::generation::Source;
 
     fn root() -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -93,7 +96,8 @@ mod tests {
     }
 
     fn places(root: &Path, policies: &str) -> Places {
-        Places::of(&Source { policies: root.join(policies), schema: root.join("schema"), tests: true })
+        let source = Source { policies: root.join(policies), schema: root.join("schema"), tests: true };
+        Places::of(&Watched { source, shadow: Some(root.join("candidate")) })
     }
 
     #[test]
@@ -110,6 +114,7 @@ mod tests {
             ("policies", true),
             ("schema/routes.toml", true),
             ("schema/entities/x.json", true),
+            ("candidate", true),
             ("gatepost.db", false),
             ("policies/tests/a.json", false),
         ] {

@@ -1,8 +1,10 @@
 //! What a generation was made from, to be compared, kept and written back.
 
+use std::path::Path;
+
 use sha2::{Digest as _, Sha256};
 
-use super::files::Files;
+use super::files::{Files, Texts};
 use crate::model::{PolicyDigest, PolicyFile, PolicyFolder};
 
 /// All files of a generation, sorted by folder and name.
@@ -28,6 +30,13 @@ impl Contents {
     /// The files.
     pub fn files(&self) -> &[PolicyFile] {
         &self.files
+    }
+
+    /// The files of one folder, which is called by its path in messages.
+    pub(super) fn texts(&self, folder: PolicyFolder, path: &Path) -> Texts {
+        let files = self.files.iter().filter(|file| file.folder == folder);
+        let files = files.map(|file| (file.name.clone(), file.text.clone())).collect();
+        Texts { folder: path.display().to_string(), files }
     }
 
     /// What they come to. Where they were read from, and whether they are built in, does not count.

@@ -2,7 +2,7 @@
 //! applications. `benches/README.md` tells the method.
 //!
 //!     cargo bench --bench growth                      all of it
-//!     cargo bench --bench growth -- policies          of `policies`, `keys` and `start` only the first
+//!     cargo bench --bench growth -- policies          of `policies`, `keys`, `start` and `commands` only the first
 //!     cargo bench --bench growth -- keys --keys 1000,100000 --zipf 1.2
 //!
 //! Each size is measured in a process of its own, all of which are alive at once and take turns, so that what slows the
@@ -10,6 +10,8 @@
 
 #[path = "growth/child.rs"]
 mod child;
+#[path = "growth/commands.rs"]
+mod commands;
 #[path = "growth/keys.rs"]
 mod keys;
 #[path = "growth/people.rs"]
@@ -27,6 +29,9 @@ mod statistics;
 mod world;
 
 use anyhow::{Context as _, Result, ensure};
+
+/// What there is to measure.
+const PARTS: [&str; 4] = ["policies", "keys", "start", "commands"];
 
 /// What to measure.
 struct Arguments {
@@ -60,6 +65,9 @@ fn main() -> Result<()> {
             start::measure(&installations, &arguments.policies, arguments.rounds)?;
         }
     }
+    if is_wanted("commands") {
+        commands::measure(&arguments.policies, arguments.rounds)?;
+    }
     Ok(())
 }
 
@@ -82,7 +90,7 @@ impl Arguments {
                 "--zipf" => arguments.zipf = list(value()?)?,
                 "--rounds" => arguments.rounds = value()?.parse()?,
                 part => {
-                    ensure!(["policies", "keys", "start"].contains(&part), "`{part}` is nothing that can be measured");
+                    ensure!(PARTS.contains(&part), "`{part}` is nothing that can be measured");
                     arguments.parts.push(part.to_owned());
                 }
             }

@@ -56,6 +56,36 @@ pub(crate) fn write(folder: &Path, kind: Kind, count: usize, world: &World) -> R
     Ok(())
 }
 
+/// The shipped tests, and as many more as there are policies more.
+pub(crate) fn write_tests(folder: &Path, count: usize) -> Result<()> {
+    let tests = folder.join("policies").join("tests");
+    copy(&PathBuf::from(ROOT).join("policies").join("tests"), &tests)?;
+    let invariants = folder.join("policies").join("invariants");
+    copy(&PathBuf::from(ROOT).join("policies").join("invariants"), &invariants)?;
+    let text: String = (0..count)
+        .map(|number| {
+            format!(
+                "[[test]]\nwho = {{ role = \"observer\", email = \"{number}@example.com\" }}\naction = \"Push\"\n\
+                 on = \"Application\"\nexpect = \"deny\"\n\n"
+            )
+        })
+        .collect();
+    fs::write(tests.join("growth.toml"), text)?;
+    Ok(())
+}
+
+/// In a folder `edited` the same policies, of which observers may do more, and everybody may do less.
+pub(crate) fn write_edited(folder: &Path) -> Result<()> {
+    let edited = folder.join("edited");
+    copy(&folder.join("policies"), &edited)?;
+    let text = "@id(\"edit-1\")\npermit (principal, action == Action::\"SetDeviceTag\", resource is Application)\n\
+                when { principal in resource.observers };\n\n\
+                @id(\"edit-2\")\nforbid (principal is User, action == Action::\"SshAccess\", resource)\n\
+                unless { context has credential && context.credential.mfa };\n";
+    fs::write(edited.join("edit.cedar"), text)?;
+    Ok(())
+}
+
 /// A question that the first of the policies is about, and permits.
 pub(crate) fn ask(kind: Kind, world: &World) -> Result<Ask> {
     let application = world.application;

@@ -11,7 +11,7 @@ pub use serve::Bound;
 
 use crate::accounts::{AccountError, Accounts, AccountsParts, Actor, Coherence, Outbox, PolicyHistory, Reloader};
 use crate::authn::{Capacity, Keyring, PasswordError, Passwords, TokenSettings, Vault, VaultError, Verifier};
-use crate::authz::generation::{Contents, LoadError, Source};
+use crate::authz::generation::{Contents, LoadError, Proofs, Source};
 use crate::authz::{Engine, EngineCapacity};
 use crate::cache::Versions;
 use crate::clock::Clock;
@@ -87,11 +87,25 @@ pub struct App {
 impl App {
     /// Opens the store, the key file and the policies, and makes the first signing key if there is none. Blocks.
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
-        Self::with_store(config, clock, Arc::new(SqliteStore::open(&config.store.path)?))
+        Self::open_proving(config, clock, proofs(&config.policy))
+    }
+
+    /// The same with proofs that may be stopped meanwhile.
+    pub fn open_proving(config: &Config, clock: Arc<dyn Clock>, proofs: Proofs) -> Result<Self, AppError> {
+        Self::assemble(config, clock, Arc::new(SqliteStore::open(&config.store.path)?), proofs)
     }
 
     /// The same with a store that is open.
     pub fn with_store(config: &Config, clock: Arc<dyn Clock>, store: Arc<dyn Store>) -> Result<Self, AppError> {
+        Self::assemble(config, clock, store, proofs(&config.policy))
+    }
+
+    fn assemble(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        store: Arc<dyn Store>,
+        proofs: Proofs,
+    ) -> Result<Self, AppError> {
         let vault = Arc::new(match &config.store.key {
             Some(key) => Vault::from_key(key.expose()),
             None => Vault::open(&config.store.key_file)?,
@@ -113,8 +127,14 @@ impl App {
             numbered = history.number_for(contents);
             numbered.as_ref().copied().unwrap_or_default()
         };
-        let engine =
-            Engine::start(source(&config.policy), number, Arc::clone(&store), Arc::clone(&versions), capacity)?;
+        let engine = Engine::start_with(
+            source(&config.policy),
+            proofs,
+            number,
+            Arc::clone(&store),
+            Arc::clone(&versions),
+            capacity,
+        )?;
         numbered?;
         let engine = Arc::new(match &config.policy.shadow {
             Some(folder) => engine.with_candidate(folder.clone()),
@@ -195,6 +215,11 @@ impl App {
 /// Where the policies are read from.
 pub fn source(policy: &config::Policy) -> Source {
     Source { policies: policy.policies.clone(), schema: policy.schema.clone(), tests: policy.tests }
+}
+
+/// How invariants are proved.
+pub fn proofs(policy: &config::Policy) -> Proofs {
+    Proofs::new(policy.prove, policy.prove_timeout)
 }
 
 fn output(target: &DecisionTarget) -> Output<'_> {

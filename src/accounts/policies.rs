@@ -32,8 +32,7 @@ impl Reloader<'_> {
 impl Accounts {
     /// Reads the policies, the schema and the routes again. If they have changed and all is well, they are in force when
     /// this returns; otherwise nothing changes. A candidate is read again in either case, and what is wrong with it changes
-    /// nothing of that. Logs and counts how it went, but for the watcher's finding the same
-    /// problem again.
+    /// nothing of that. Logs and counts how it went, but for the watcher's finding the same problem again.
     ///
     /// # Errors
     ///
@@ -42,6 +41,10 @@ impl Accounts {
     pub fn reload_policies(&self, by: Reloader<'_>) -> Result<Reloaded> {
         if let Reloader::User(actor) = by {
             self.authorize(&*self.store, actor, "ReloadPolicies", &Resource::Installation)?;
+        }
+        if !matches!(by, Reloader::Watcher) {
+            // Whoever asks wants to know it now.
+            self.engine.proofs().ask_again();
         }
         let known = self.engine.last_reload_error();
         let reloaded = self.engine.reload(|contents, least| {

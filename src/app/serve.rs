@@ -146,6 +146,7 @@ impl Bound {
         tokio::join!(
             async {
                 shutdown.await;
+                app.engine.proofs().stop();
                 let _ = stop.send(());
             },
             decisions,

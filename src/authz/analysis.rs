@@ -9,6 +9,7 @@ pub mod explain;
 pub mod format;
 pub mod lint;
 pub mod matrix;
+pub mod progress;
 pub mod prove;
 mod scope;
 pub mod solver;

@@ -129,7 +129,8 @@ impl Candidates {
     }
 
     /// Reads the policies again, and holds them against the schema of what `live` gives. Gives the digest of a candidate
-    /// that is new; whatever fails leaves the last good one.
+    /// that is new; whatever fails leaves the last good one. Invariants are not proved: they are when it is to go into
+    /// force, which nothing here may delay.
     pub(super) fn reload(
         &self,
         live: impl FnOnce() -> Guard<Arc<Generation>>,

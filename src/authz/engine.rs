@@ -13,7 +13,7 @@ use super::decision::Decision;
 use super::entities;
 use super::evaluate::{self, Failure, add_filed, evaluate, failed};
 use super::facts::{Facts, FactsKey, FactsOf};
-use super::generation::{Contents, Found, Generation, LoadError, Source};
+use super::generation::{Contents, Found, Generation, LoadError, Proofs, Source};
 use super::inquiry::{self, Inquiry, InquiryError, Page, Sought};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
 use super::reads::{ContextParts, Reads};
@@ -59,6 +59,7 @@ pub struct Engine {
     store: Arc<dyn Store>,
     versions: Arc<Versions>,
     source: Source,
+    proofs: Proofs,
     current: ArcSwap<Generation>,
     reloading: Mutex<()>,
     last_reload_error: ArcSwapOption<LoadError>,
@@ -69,7 +70,7 @@ pub struct Engine {
 
 impl Engine {
     /// Loads the first generation, under the number that `number` gives. Bad policies are an error: there is nothing to
-    /// decide by.
+    /// decide by. No invariants are proved, now or later.
     pub fn start(
         source: Source,
         number: impl FnOnce(&Contents) -> u64,
@@ -77,11 +78,25 @@ impl Engine {
         versions: Arc<Versions>,
         capacity: EngineCapacity,
     ) -> Result<Self, LoadError> {
-        let first = Found::read(&source).load(number, &entities::samples())?;
+        Self::start_with(source, Proofs::off(), number, store, versions, capacity)
+    }
+
+    /// The same, but `proofs` proves the invariants, now and at each reload. Blocks.
+    pub fn start_with(
+        source: Source,
+        proofs: Proofs,
+        number: impl FnOnce(&Contents) -> u64,
+        store: Arc<dyn Store>,
+        versions: Arc<Versions>,
+        capacity: EngineCapacity,
+    ) -> Result<Self, LoadError> {
+        let holds = |generation: &Generation| proofs.check(generation, &source);
+        let first = Found::read(&source).load_if(holds, number, &entities::samples())?;
         Ok(Self {
             store,
             versions,
             source,
+            proofs,
             current: ArcSwap::from_pointee(first),
             reloading: Mutex::new(()),
             last_reload_error: ArcSwapOption::empty(),
@@ -101,6 +116,8 @@ impl Engine {
     /// Reads the policies, the schema and the routes again. If they have changed and all is well, they are in force when
     /// this returns, as the generation whose number it gives; otherwise nothing changes.
     ///
+    /// Where the files are those in force, the invariants are still held against them if they have changed themselves.
+    ///
     /// When nothing can fail any more, `number` is asked under which number they are to go, which must be the one that
     /// it is given, or greater.
     pub fn reload(&self, number: impl FnOnce(&Contents, u64) -> u64) -> Result<Reloaded, LoadError> {
@@ -109,16 +126,23 @@ impl Engine {
         let current = self.current.load();
         let found = Found::read_next(&self.source, &current);
         if found.contents().is_some_and(|contents| contents.digest() == current.contents().digest()) {
-            self.last_reload_error.store(None);
-            return Ok(Reloaded::Unchanged(current.number()));
+            let holds = self.proofs.check(&current, &self.source);
+            self.last_reload_error.store(holds.as_ref().err().cloned().map(Arc::new));
+            return holds.map(|()| Reloaded::Unchanged(current.number()));
         }
         let least = current.number().saturating_add(1);
-        let next = found.load(|contents| number(contents, least).max(least), &entities::samples());
+        let holds = |generation: &Generation| self.proofs.check(generation, &self.source);
+        let next = found.load_if(holds, |contents| number(contents, least).max(least), &entities::samples());
         self.last_reload_error.store(next.as_ref().err().cloned().map(Arc::new));
         let next = next?;
         let number = next.number();
         self.current.store(Arc::new(next));
         Ok(Reloaded::InForce(number))
+    }
+
+    /// How invariants are proved.
+    pub fn proofs(&self) -> &Proofs {
+        &self.proofs
     }
 
     /// What the last reload failed with, if it did: the generation in force is then older than the files.

@@ -8,6 +8,7 @@ mod entities;
 pub(super) mod files;
 mod invariants;
 pub(super) mod policies;
+mod proofs;
 mod restore;
 mod schema;
 
@@ -22,7 +23,8 @@ pub use self::contents::Contents;
 use self::files::Files;
 pub use self::files::{Origin, Texts};
 pub(super) use self::files::{SourceFile, read_existing};
-pub use self::invariants::{Invariant, load_invariants};
+pub use self::invariants::{FOLDER as INVARIANTS, Invariant, load_invariants};
+pub use self::proofs::Proofs;
 pub use self::restore::{RestoreError, Restored, export, restore};
 use super::actions::{Action, Actions};
 use super::analysis;
@@ -142,7 +144,17 @@ impl Found {
     /// `built` are samples of the entities that Gatepost itself builds, one at least of each type: a schema may leave out
     /// their types, but what it says of them must fit.
     pub fn load(self, number: impl FnOnce(&Contents) -> u64, built: &[Entity]) -> Result<Generation, LoadError> {
-        load_files(self, number, built)
+        self.load_if(|_| Ok(()), number, built)
+    }
+
+    /// The same, if `holds` finds nothing wrong with the generation, in which all else is right.
+    pub(super) fn load_if(
+        self,
+        holds: impl FnOnce(&Generation) -> Result<(), LoadError>,
+        number: impl FnOnce(&Contents) -> u64,
+        built: &[Entity],
+    ) -> Result<Generation, LoadError> {
+        load_files(self, holds, number, built)
     }
 }
 
@@ -182,7 +194,12 @@ fn test(generation: &Generation, folder: &Path) -> Result<(), LoadError> {
     if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
 }
 
-fn load_files(found: Found, number: impl FnOnce(&Contents) -> u64, built: &[Entity]) -> Result<Generation, LoadError> {
+fn load_files(
+    found: Found,
+    holds: impl FnOnce(&Generation) -> Result<(), LoadError>,
+    number: impl FnOnce(&Contents) -> u64,
+    built: &[Entity],
+) -> Result<Generation, LoadError> {
     let mut problems = Vec::new();
     let mut keep = |files: Result<Files, Vec<Problem>>| files.map_err(|found| problems.extend(found)).ok();
     let (policy_files, schema_files) = (keep(found.policies), keep(found.schema));
@@ -242,6 +259,7 @@ fn load_files(found: Found, number: impl FnOnce(&Contents) -> u64, built: &[Enti
     if let Some(folder) = &found.tests {
         test(&generation, folder)?;
     }
+    holds(&generation)?;
     // Only what is in force is known by a number, and only that has tables.
     generation.number = number(&generation.contents);
     generation.tables = Tables::new(generation.number, &generation.prepared, &generation.index);

@@ -39,6 +39,12 @@ impl Problem {
         Self { help: Some(help.to_string()), ..self }
     }
 
+    /// Another message for the same place.
+    #[must_use]
+    pub(super) fn saying(self, message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), ..self }
+    }
+
     /// Sorts problems by their place, and tells one only of those that share it.
     pub fn one_per_place(mut problems: Vec<Self>) -> Vec<Self> {
         problems.sort();

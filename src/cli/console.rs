@@ -8,7 +8,7 @@ use super::settings::Settings;
 use crate::accounts::{AccountError, Accounts, Actor};
 use crate::app::App;
 use crate::clock::SystemClock;
-use crate::config::{Config, DecisionTarget};
+use crate::config::{Config, DecisionTarget, Prove};
 use crate::telemetry::log;
 
 /// How many things are read at a time.
@@ -46,6 +46,8 @@ impl Console {
         log::init(log::Format::Text, "warn")?;
         // Nothing is decided for a proxy here, and the file may be the server's own.
         config.log.decisions = DecisionTarget::Off;
+        // Nothing comes into force here either: the server proves what it takes up.
+        config.policy.prove = Prove::Off;
         config.policy.shadow = None;
         let app = App::open(&config, Arc::new(SystemClock))?;
         Ok(Self { app, actor: Actor::console() })

@@ -16,7 +16,7 @@ use self::demo::{Demo, DemoFolder};
 use super::failure::UsageError;
 use super::output::Output;
 use super::settings::Settings;
-use crate::app::{App, Bound};
+use crate::app::{self, App, Bound};
 use crate::clock::SystemClock;
 use crate::config::{Config, FlagValue, LogFormat};
 use crate::http::find_inherited_sockets;
@@ -83,7 +83,14 @@ impl Serve {
             let _inside = runtime.enter();
             Signals::install().context("cannot listen for signals")?
         };
-        let app = Arc::new(App::open(&config, Arc::new(SystemClock))?);
+        let proofs = app::proofs(&config.policy);
+        let early = {
+            let _inside = runtime.enter();
+            let signals = Signals::install().context("cannot listen for signals")?;
+            runtime.spawn(stop_on(signals, proofs.stopper()))
+        };
+        let app = Arc::new(App::open_proving(&config, Arc::new(SystemClock), proofs)?);
+        early.abort();
         let demo = self.demo.then(|| Demo::seed(&app)).transpose().context("cannot fill the demo's database")?;
         runtime.block_on(serve(app, &config, demo.as_ref(), signals, settings.output()))?;
         Ok(ExitCode::SUCCESS)
@@ -129,6 +136,16 @@ async fn serve(app: Arc<App>, config: &Config, demo: Option<&Demo>, signals: Sig
     reloading.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Calls `stop` when the program is told to stop: these signals reach whoever listens for them later as well.
+async fn stop_on(signals: Signals, stop: impl Fn()) {
+    let Signals { mut terminate, mut interrupt, .. } = signals;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop();
 }
 
 async fn reload_on(mut hangup: Signal, app: Arc<App>) {

@@ -1,6 +1,7 @@
 //! Where the policies are, and how changes get in.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::key::{Key, Section, Shape};
 use super::reader::Reader;
@@ -8,7 +9,7 @@ use super::reader::Reader;
 pub(super) static SECTION: Section = Section {
     name: "policy",
     doc: "Where the policies are, and how changes get in.",
-    keys: &[&POLICIES, &SCHEMA, &TESTS, &WATCH, &SHADOW],
+    keys: &[&POLICIES, &SCHEMA, &TESTS, &PROVE, &PROVE_TIMEOUT_SECS, &WATCH, &SHADOW],
 };
 
 static POLICIES: Key = Key {
@@ -39,6 +40,21 @@ static TESTS: Key = Key {
     doc: "Whether policies go into force only if the tests in their folder `tests`, if there is one, pass.",
 };
 
+static PROVE: Key = Key {
+    name: "policy.prove",
+    shape: Shape::Text("`off`, `available` or `required`"),
+    default: Some("off"),
+    doc: "Whether policies go into force only if no invariant in their folder `invariants` is refuted by the solver cvc5: \
+          `available`, if one is installed; `required`, only if each is proved.",
+};
+
+static PROVE_TIMEOUT_SECS: Key = Key {
+    name: "policy.prove_timeout_secs",
+    shape: Shape::Number(1..=600),
+    default: Some("10"),
+    doc: "How many seconds the solver may take for each of its questions, of which an invariant takes many.",
+};
+
 static SHADOW: Key = Key {
     name: "policy.shadow",
     shape: Shape::Text("the path of a folder"),
@@ -58,8 +74,23 @@ pub struct Policy {
     pub watch: bool,
     /// Whether the tests beside the policies must pass.
     pub tests: bool,
+    /// Whether the invariants beside the policies must hold.
+    pub prove: Prove,
+    /// How long the solver may take for each question.
+    pub prove_timeout: Duration,
     /// The folder of candidate policies, if there is one.
     pub shadow: Option<PathBuf>,
+}
+
+/// Whether invariants must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prove {
+    /// It is not looked into.
+    Off,
+    /// None may be refuted, if there is a solver.
+    Available,
+    /// There must be some, and each must be proved.
+    Required,
 }
 
 impl Policy {
@@ -68,6 +99,21 @@ impl Policy {
         let schema = reader.one(&SCHEMA, |text| Some(text.into()));
         let (tests, watch) = (reader.flag(&TESTS), reader.flag(&WATCH));
         let shadow = reader.optional(&SHADOW, |text| (!text.is_empty()).then(|| text.into()));
-        Some(Self { policies: policies?, schema: schema?, tests: tests?, watch: watch?, shadow: shadow? })
+        let prove = reader.one(&PROVE, |text| match text {
+            "off" => Some(Prove::Off),
+            "available" => Some(Prove::Available),
+            "required" => Some(Prove::Required),
+            _ => None,
+        });
+        let prove_timeout = reader.number(&PROVE_TIMEOUT_SECS).map(Duration::from_secs);
+        Some(Self {
+            policies: policies?,
+            schema: schema?,
+            watch: watch?,
+            tests: tests?,
+            prove: prove?,
+            prove_timeout: prove_timeout?,
+            shadow: shadow?,
+        })
     }
 }

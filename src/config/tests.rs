@@ -209,6 +209,19 @@ fn the_reference_holds_each_key_and_is_a_good_file() {
 }
 
 #[test]
+fn invariants_are_proved_where_that_is_asked_for() {
+    assert_eq!(Config::defaults().policy.prove, Prove::Off);
+    let (config, _) = load("[policy]\nprove = 'required'\nprove_timeout_secs = 3\n", &[], &[]).unwrap();
+    assert_eq!((config.policy.prove, config.policy.prove_timeout.as_secs()), (Prove::Required, 3));
+    assert_eq!(load("", &[("GATEPOST_POLICY_PROVE", "available")], &[]).unwrap().0.policy.prove, Prove::Available);
+    assert_eq!(
+        problems("[policy]\nprove = true\nprove_timeout_secs = 0\n"),
+        "gatepost.toml:2: policy.prove: expected `off`, `available` or `required`, found a boolean\n\
+         gatepost.toml:3: policy.prove_timeout_secs: expected a whole number from 1 to 600, found `0`"
+    );
+}
+
+#[test]
 fn there_is_no_mail_by_default() {
     assert!(Config::defaults().mail.is_none());
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::Watched;
 use crate::authz::analysis;
+use crate::authz::generation::INVARIANTS;
 
 /// How many links in a row are followed: as many as Linux follows.
 const LINKS: usize = 40;
@@ -29,9 +30,10 @@ impl Places {
         let mut places = Self::default();
         for policies in [Some(&source.policies), shadow.as_ref()].into_iter().flatten() {
             places.add_folder(policies);
-            // Policies that were refused may be right, and their tests be mended.
+            // Policies that were refused may be right, and their tests or invariants be mended.
             places.add_folder(&policies.join(analysis::tests::FOLDER));
         }
+        places.add_folder(&source.policies.join(INVARIANTS));
         places.add_folder(&source.schema);
         places.add_folder(&source.schema.join("entities"));
         places

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use cedar_policy::{Decision, Entities, Entity, Request, Schema};
+use cedar_policy::{Decision, Entities, Entity, EntityUid, Request, RequestEnv, Schema};
 use cedar_policy_core::ast::EntityType;
 use cedar_policy_symcc::Env;
 use serde::Serialize;
@@ -58,11 +58,11 @@ impl Case {
     pub(super) fn new(found: Env, schema: &Schema) -> Result<Self, String> {
         let Env { request, entities } = found;
         let told: Vec<Entity> = entities.iter().filter(|entity| !is_action(entity)).cloned().collect();
-        let entities = closed(&told, Some(schema))?;
+        let entities = closed(&told, schema)?;
         Ok(Self { request, told, entities })
     }
 
-    /// What the engine says by these policies.
+    /// What the engine says by these policies, if they fit the same schema.
     pub(super) fn decide(&self, index: &PolicyIndex) -> Outcome {
         decide(index, &self.request, &self.entities)
     }
@@ -74,7 +74,7 @@ impl Case {
             let mut told = self.told.clone();
             let removed = told.remove(at);
             let is_asked = [self.request.principal(), self.request.resource()].contains(&Some(&removed.uid()));
-            let smaller = if is_asked { None } else { closed(&told, Some(schema)).ok() };
+            let smaller = if is_asked { None } else { closed(&told, schema).ok() };
             let smaller = smaller.map(|entities| Self { request: self.request.clone(), told, entities });
             match smaller.filter(|smaller| still(smaller)) {
                 Some(smaller) => *self = smaller,
@@ -85,7 +85,7 @@ impl Case {
 
     /// As it is shown.
     pub(super) fn shown(&self) -> Counterexample {
-        let text = |uid: Option<&cedar_policy::EntityUid>| uid.map(ToString::to_string).unwrap_or_default();
+        let text = |uid: Option<&EntityUid>| uid.map(ToString::to_string).unwrap_or_default();
         let shown = self.told.iter().map(|entity| {
             let json = entity.to_json_value().unwrap_or_default();
             (brief(entity, &json), json)
@@ -103,7 +103,7 @@ impl Case {
 }
 
 /// What the engine says to a request by these policies.
-pub(super) fn decide(index: &PolicyIndex, request: &Request, entities: &Entities) -> Outcome {
+fn decide(index: &PolicyIndex, request: &Request, entities: &Entities) -> Outcome {
     let answer = index.authorize(request.as_ref(), entities.as_ref());
     Outcome {
         allowed: answer.decision == Decision::Allow && answer.errors.is_empty(),
@@ -113,9 +113,27 @@ pub(super) fn decide(index: &PolicyIndex, request: &Request, entities: &Entities
 }
 
 impl Outcome {
-    /// That of a generation.
+    /// That of a generation, which need not have the schema that the case fits: its actions are in the groups that the
+    /// generation knows, and a request of a kind that it does not know is denied.
     pub(super) fn of(generation: &Generation, case: &Case) -> Self {
-        case.decide(generation.index())
+        let request = &case.request;
+        let is_kind = |kind: &RequestEnv| {
+            let types = (Some(kind.principal()), Some(kind.resource()));
+            (request.principal().map(EntityUid::type_name), request.resource().map(EntityUid::type_name)) == types
+                && request.action() == Some(kind.action())
+        };
+        let action = generation.actions().iter().find(|action| request.action() == Some(action.uid()));
+        let action = action.filter(|_| generation.schema().request_envs().any(|kind| is_kind(&kind)));
+        let Some(action) = action else { return Self::failed("the schema has no such requests") };
+        let entities = case.told.iter().chain(action.entities()).cloned();
+        match Entities::from_entities(entities, None) {
+            Ok(entities) => decide(generation.index(), request, &entities),
+            Err(error) => Self::failed(with_causes(&error)),
+        }
+    }
+
+    fn failed(error: impl Into<String>) -> Self {
+        Self { allowed: false, policies: Vec::new(), errors: vec![error.into()] }
     }
 }
 
@@ -125,8 +143,8 @@ fn is_action(entity: &Entity) -> bool {
     entity_type.is_action()
 }
 
-fn closed(told: &[Entity], schema: Option<&Schema>) -> Result<Entities, String> {
-    Entities::from_entities(told.iter().cloned(), schema).map_err(|error| with_causes(&error))
+fn closed(told: &[Entity], schema: &Schema) -> Result<Entities, String> {
+    Entities::from_entities(told.iter().cloned(), Some(schema)).map_err(|error| with_causes(&error))
 }
 
 /// The entity in one line; nothing if there is nothing to say of it.

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 pub use self::cells::{Cell, Condition, Row, Turn, rows};
 pub use self::proof::{ActionProof, Difference, KindProof, Proof, Side, Verdict};
+use super::progress::OnProgress;
 use super::scope::Meaning;
 use super::solver::Solver;
 use crate::authz::generation::Generation;
@@ -70,8 +71,8 @@ impl PolicyChange {
 }
 
 /// What changes if `new` follows `old`. With a solver it is proved, or refuted, for all requests that the schema of `new`
-/// takes.
-pub fn diff(old: &Generation, new: &Generation, solver: Option<&mut Solver>) -> Diff {
+/// takes, and for those of kinds that only the schema of `old` has.
+pub fn diff(old: &Generation, new: &Generation, solver: Option<&mut Solver>, on_progress: &mut OnProgress<'_>) -> Diff {
     let (questions, cells) = cells::differing(old, new);
     let (old_schema, new_schema): (&ValidatorSchema, &ValidatorSchema) = (old.schema().as_ref(), new.schema().as_ref());
     Diff {
@@ -79,7 +80,7 @@ pub fn diff(old: &Generation, new: &Generation, solver: Option<&mut Solver>) -> 
         schema_differs: old_schema != new_schema,
         questions,
         cells,
-        proof: solver.map(|solver| proof::prove(old, new, solver)),
+        proof: solver.map(|solver| proof::prove(old, new, solver, on_progress)),
     }
 }
 

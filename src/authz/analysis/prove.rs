@@ -4,8 +4,6 @@
 //! denies where one fails, so it permits no more, provided that the invariant itself does not fail. That something is always
 //! permitted is proved with the further proof that no policy fails.
 
-use std::collections::BTreeSet;
-
 use cedar_policy::{Policy, RequestEnv};
 use cedar_policy_symcc::{
     CompiledPolicy, CompiledPolicySet, Env, disjoint_asserts, implies_asserts, never_errors_asserts,
@@ -14,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::counterexample::{Case, Counterexample, Outcome};
+use super::progress::{OnProgress, Progress};
 use super::scope::{self, Policies};
 use super::solver::{Answer, Solver};
 use crate::authz::generation::{Generation, Invariant};
@@ -52,53 +51,83 @@ pub enum Conclusion {
 pub struct Refutation {
     /// The request.
     pub request: Counterexample,
-    /// What the engine says.
+    /// What the engine says, which is against the invariant.
     pub outcome: Outcome,
-    /// Whether the engine's answer is against the invariant, as the solver has said.
-    pub confirmed: bool,
 }
 
-/// Proves or refutes an invariant of the policies of `generation`.
-pub fn prove(generation: &Generation, invariant: &Invariant, solver: &mut Solver) -> Proved {
-    Proved {
-        invariant: invariant.id.clone(),
-        description: invariant.description.clone(),
-        result: conclude(generation, invariant, solver).unwrap_or_else(|because| Conclusion::Unknown { because }),
-    }
-}
-
-fn conclude(generation: &Generation, invariant: &Invariant, solver: &mut Solver) -> Result<Conclusion, String> {
-    let told = permitting(&invariant.policy)?;
+/// Proves or refutes each of these invariants of the policies of `generation`, in their order.
+pub fn prove(
+    generation: &Generation,
+    invariants: &[Invariant],
+    solver: &mut Solver,
+    on_progress: &mut OnProgress<'_>,
+) -> Vec<Proved> {
     let policies = Policies::of(generation);
-    let mut unknown = None;
-    let mut unconfirmed = None;
-    for kind in generation.schema().request_envs() {
-        let action = generation.actions().iter().find(|action| action.uid() == kind.action());
-        let groups: BTreeSet<String> =
-            action.into_iter().flat_map(|action| action.entities()).map(|action| action.uid().to_string()).collect();
-        if !scope::concerns(&told, &kind, &groups) {
-            continue;
-        }
-        let of_kind = OfKind {
-            generation,
-            policies: policies.relevant(&kind).into_values().collect(),
-            told: &told,
-            is_promise: invariant.is_promise(),
-            kind: &kind,
+    let questions: Vec<Result<Questions, String>> =
+        invariants.iter().map(|invariant| Questions::about(generation, invariant)).collect();
+    let of = questions.iter().flatten().map(|questions| questions.kinds.len()).sum();
+    let mut begun = 0;
+    let mut proved = Vec::new();
+    for (invariant, questions) in invariants.iter().zip(questions) {
+        let mut next = || {
+            on_progress(Progress { done: begun, of, what: &invariant.id });
+            begun += 1;
         };
-        match of_kind.conclude(solver) {
-            Ok(Conclusion::Proved) => {}
-            Ok(Conclusion::Refuted(found)) if found.confirmed => return Ok(Conclusion::Refuted(found)),
-            Ok(found) => unconfirmed = unconfirmed.or(Some(found)),
-            Err(because) => {
-                let (principal, action, resource) = (kind.principal(), kind.action(), kind.resource());
-                unknown = unknown.or(Some(format!("{principal}, {action}, {resource}: {because}")));
+        let result = questions.and_then(|questions| questions.conclude(generation, &policies, solver, &mut next));
+        proved.push(Proved {
+            invariant: invariant.id.clone(),
+            description: invariant.description.clone(),
+            result: result.unwrap_or_else(|because| Conclusion::Unknown { because }),
+        });
+    }
+    proved
+}
+
+/// What is to be asked about an invariant.
+struct Questions {
+    /// The policy that permits what it is about.
+    told: Policy,
+    is_promise: bool,
+    /// The kinds of requests that it is about.
+    kinds: Vec<RequestEnv>,
+}
+
+impl Questions {
+    fn about(generation: &Generation, invariant: &Invariant) -> Result<Self, String> {
+        let told = permitting(&invariant.policy)?;
+        let is_concerned = |kind: &RequestEnv| scope::concerns(&told, kind, &scope::groups(generation, kind));
+        let kinds = generation.schema().request_envs().filter(is_concerned).collect();
+        Ok(Self { is_promise: invariant.is_promise(), kinds, told })
+    }
+
+    /// Goes on after what could not be told: there may be a refutation yet.
+    fn conclude(
+        &self,
+        generation: &Generation,
+        policies: &Policies<'_>,
+        solver: &mut Solver,
+        next: &mut dyn FnMut(),
+    ) -> Result<Conclusion, String> {
+        let mut unknown = None;
+        for kind in &self.kinds {
+            next();
+            let of_kind = OfKind {
+                generation,
+                policies: policies.relevant(kind).into_values().collect(),
+                told: &self.told,
+                is_promise: self.is_promise,
+                kind,
+            };
+            match of_kind.conclude(solver) {
+                Ok(Conclusion::Proved) => {}
+                Ok(found) => return Ok(found),
+                Err(because) => {
+                    let (principal, action, resource) = (kind.principal(), kind.action(), kind.resource());
+                    unknown = unknown.or(Some(format!("{principal}, {action}, {resource}: {because}")));
+                }
             }
         }
-    }
-    match unknown {
-        Some(because) => Err(because),
-        None => Ok(unconfirmed.unwrap_or(Conclusion::Proved)),
+        unknown.map_or(Ok(Conclusion::Proved), Err)
     }
 }
 
@@ -161,11 +190,13 @@ impl OfKind<'_> {
             let is_concerned = case.decide(&told).allowed;
             is_concerned && Outcome::of(self.generation, case).allowed != self.is_promise
         };
-        let confirmed = contradicts(&case);
-        if confirmed {
-            case.shrink(schema, contradicts);
+        if !contradicts(&case) {
+            let outcome = Outcome::of(self.generation, &case);
+            let answer = if outcome.allowed { "permits" } else { "denies" };
+            return Err(format!("the engine {answer} what the solver has found:\n{}", case.shown()));
         }
+        case.shrink(schema, contradicts);
         let outcome = Outcome::of(self.generation, &case);
-        Ok(Conclusion::Refuted(Box::new(Refutation { request: case.shown(), outcome, confirmed })))
+        Ok(Conclusion::Refuted(Box::new(Refutation { request: case.shown(), outcome })))
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::Source;
+use super::{Source, invariants};
 use crate::authz::problem::Problem;
 use crate::model::{PolicyFile, PolicyFolder};
 
@@ -152,7 +152,7 @@ fn built_in(folder: &str, name: &str, text: &str) -> SourceFile {
 /// The invariants in the folder `invariants` within that of the policies; nothing if it does not exist.
 pub(super) fn read_invariants(source: &Source) -> Result<Option<Files>, Vec<Problem>> {
     let files = |folder: String, origin, cedar| Files { folder, origin, cedar, routes: None, entities: None };
-    let path = source.policies.join("invariants");
+    let path = source.policies.join(invariants::FOLDER);
     let folder = path.display().to_string();
     if let Some(cedar) = read_existing(&path, "cedar", "")? {
         return Ok(Some(files(folder, Origin::Folder, cedar)));

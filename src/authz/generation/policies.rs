@@ -92,6 +92,11 @@ impl<'a> Parsed<'a> {
         }
     }
 
+    /// Where each policy stands: a problem that has no message yet.
+    pub(super) fn places(&self) -> HashMap<PolicyId, Problem> {
+        self.places.iter().map(|(id, place)| (id.clone(), place.problem(""))).collect()
+    }
+
     /// Holds the policies against the schema, strictly: a warning is a problem, too. Gives the set, which is to be used
     /// only if no problem was found, and the name of each policy's file.
     pub(super) fn validate(

@@ -11,8 +11,9 @@ use clap::{Args, ValueEnum};
 
 use self::report::Report;
 use self::side::Side;
-use super::solving::{HOW_TO_INSTALL, Solving};
+use super::solving::{ProofBar, Solving};
 use crate::authz::analysis::diff;
+use crate::authz::analysis::solver::HOW_TO_INSTALL;
 use crate::authz::generation::Source;
 use crate::cli::FAILURE;
 use crate::cli::settings::Settings;
@@ -43,7 +44,7 @@ pub(in crate::cli) struct Diff {
     /// Exit with 1 if the new policies permit more, permit less, or either; also if that cannot be told
     #[arg(long, value_enum, value_name = "CHANGE")]
     fail_on: Option<FailOn>,
-    /// Fail where no solver is installed
+    /// Fail where no solver is installed, and where it cannot tell
     #[arg(long, conflicts_with = "no_proof")]
     require_proof: bool,
     /// Do not ask the solver
@@ -74,12 +75,11 @@ impl Diff {
         if self.require_proof && solver.is_none() {
             bail!("no solver is installed: {HOW_TO_INSTALL}");
         }
-        let report = Report {
-            old: self.old,
-            new: self.new,
-            diff: diff::diff(&old.load()?, &new.load()?, solver.as_mut()),
-            was_asked: !self.no_proof,
-        };
+        let (old, new) = (old.load()?, new.load()?);
+        let bar = ProofBar::new();
+        let diff = diff::diff(&old, &new, solver.as_mut(), &mut |progress| bar.show(progress));
+        drop(bar);
+        let report = Report { old: self.old, new: self.new, diff, was_asked: !self.no_proof };
         let output = settings.output();
         if self.markdown {
             output.text(&report.markdown())?;
@@ -92,6 +92,7 @@ impl Diff {
             Some(FailOn::Narrower) => report.may_be_narrower(),
             Some(FailOn::Any) => report.may_be_wider() || report.may_be_narrower(),
         };
-        Ok(if is_bad { FAILURE.into() } else { ExitCode::SUCCESS })
+        let lacks_proof = self.require_proof && report.lacks_proof();
+        Ok(if is_bad || lacks_proof { FAILURE.into() } else { ExitCode::SUCCESS })
     }
 }

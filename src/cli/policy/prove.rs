@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use super::solving::{HOW_TO_INSTALL, Solving};
+use super::solving::{ProofBar, Solving};
 use crate::authz::analysis;
 use crate::authz::analysis::prove::{Conclusion, Proved, prove};
+use crate::authz::analysis::solver::HOW_TO_INSTALL;
 use crate::authz::generation::{Source, load_invariants};
 use crate::cli::FAILURE;
 use crate::cli::output::printable;
@@ -56,7 +57,9 @@ impl Prove {
         }
         let solver = self.solving.solver()?;
         let mut solver = solver.with_context(|| format!("no solver is installed: {HOW_TO_INSTALL}"))?;
-        let invariants = invariants.iter().map(|invariant| prove(&generation, invariant, &mut solver)).collect();
+        let bar = ProofBar::new();
+        let invariants = prove(&generation, &invariants, &mut solver, &mut |progress| bar.show(progress));
+        drop(bar);
         let report = Report { solver: solver.to_string(), invariants };
         settings.output().either(&report, || Ok(report.text()))?;
         Ok(if report.is_good() { ExitCode::SUCCESS } else { FAILURE.into() })
@@ -73,14 +76,14 @@ impl Report {
         for Proved { invariant, description, result } in &self.invariants {
             let verdict = match result {
                 Conclusion::Proved => "proved",
-                Conclusion::Refuted(refutation) if refutation.confirmed => "REFUTED",
-                Conclusion::Refuted(_) | Conclusion::Unknown { .. } => "UNKNOWN",
+                Conclusion::Refuted(_) => "REFUTED",
+                Conclusion::Unknown { .. } => "UNKNOWN",
             };
             let description = description.as_ref().map(|words| format!(": {}", printable(words))).unwrap_or_default();
             let _ = writeln!(text, "{verdict:8} {}{description}", printable(invariant));
             let lines = match result {
                 Conclusion::Proved => Vec::new(),
-                Conclusion::Unknown { because } => vec![because.clone()],
+                Conclusion::Unknown { because } => because.lines().map(str::to_owned).collect(),
                 Conclusion::Refuted(refutation) => {
                     let outcome = &refutation.outcome;
                     let by = if outcome.policies.is_empty() {
@@ -89,9 +92,8 @@ impl Report {
                         format!(" by {}", outcome.policies.join(", "))
                     };
                     let answer = if outcome.allowed { "permitted" } else { "denied" };
-                    let confirmed = if refutation.confirmed { "" } else { ", which the solver did not expect" };
                     let request = refutation.request.to_string();
-                    request.lines().map(str::to_owned).chain([format!("{answer}{by}{confirmed}")]).collect()
+                    request.lines().map(str::to_owned).chain([format!("{answer}{by}")]).collect()
                 }
             };
             lines.iter().for_each(|line| {

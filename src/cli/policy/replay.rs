@@ -4,7 +4,7 @@ mod report;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal as _, stderr};
+use std::io::{BufRead, BufReader};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 
 use self::report::{Change, Changed, Report};
@@ -22,6 +21,7 @@ use crate::cache::{Stamp, Versions};
 use crate::cli::FAILURE;
 use crate::cli::console::Console;
 use crate::cli::settings::Settings;
+use crate::cli::terminal;
 use crate::http::path::{CanonicalPath, target_of};
 use crate::model::{CredentialKind, Timestamp, User, UserId};
 use crate::secret::Digest;
@@ -138,7 +138,8 @@ impl Replay {
     fn replay(&self, console: &Console, new: &Deciding, old: Option<&Deciding>) -> Result<Report> {
         let unreadable = || format!("cannot read `{}`", self.log.display());
         let file = File::open(&self.log).with_context(unreadable)?;
-        let bar = progress(file.metadata().with_context(unreadable)?.len());
+        let length = file.metadata().with_context(unreadable)?.len();
+        let bar = terminal::progress(length, "{wide_bar} {bytes}/{total_bytes}, {eta} left");
         let mut lines = BufReader::with_capacity(1 << 20, file);
         let mut people = People { console, users: HashMap::new() };
         let mut report = Report::new(self.examples);
@@ -174,15 +175,6 @@ impl Replay {
         bar.finish_and_clear();
         Ok(report)
     }
-}
-
-/// On a terminal only.
-fn progress(bytes: u64) -> ProgressBar {
-    if !stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes}, {eta} left");
-    ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 impl Deciding {

@@ -1,17 +1,15 @@
-//! The solver that proofs need, and how long it may take.
+//! The solver that proofs need, how long it may take, and how far it is.
 
-use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use indicatif::ProgressBar;
 
+use crate::authz::analysis::progress::Progress;
 use crate::authz::analysis::solver::Solver;
-use crate::config;
-
-/// What to do where there is no solver.
-pub(super) const HOW_TO_INSTALL: &str =
-    "install cvc5 (Debian: `apt install cvc5`), so that it is on the PATH, or name it in the variable CVC5";
+use crate::cli::output::printable;
+use crate::cli::terminal;
 
 #[derive(Args)]
 pub(super) struct Solving {
@@ -21,13 +19,31 @@ pub(super) struct Solving {
 }
 
 impl Solving {
-    /// The solver, if one is installed: the one that the variable `CVC5` names, or else the one on the PATH.
+    /// The solver, if one is installed.
     pub(super) fn solver(&self) -> Result<Option<Solver>> {
-        let environment = config::environment();
-        let variable =
-            |name: &str| environment.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_os_str());
-        let (named, path): (Option<&OsStr>, Option<&OsStr>) = (variable("CVC5"), variable("PATH"));
-        let program = Solver::find(named, path);
-        Ok(program.map(|program| Solver::start(&program, Duration::from_secs(self.timeout))).transpose()?)
+        let timeout = Duration::from_secs(self.timeout);
+        Ok(Solver::installed().map(|program| Solver::start(&program, timeout)).transpose()?)
+    }
+}
+
+/// Shows how far a proof is, on a terminal only. What it has shown is gone when it is dropped.
+pub(super) struct ProofBar(ProgressBar);
+
+impl ProofBar {
+    pub(super) fn new() -> Self {
+        Self(terminal::progress(0, "{wide_bar} {pos}/{len} {msg}"))
+    }
+
+    pub(super) fn show(&self, Progress { done, of, what }: Progress<'_>) {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.0.set_message(printable(what));
+        self.0.set_length(count(of));
+        self.0.set_position(count(done));
+    }
+}
+
+impl Drop for ProofBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }

@@ -6,14 +6,20 @@
 //! ones, and the engine did as well unless one of the old policies failed. If that policy is among the new ones too, it
 //! fails now as well, and the engine does not permit. So what is left to prove is that those of the old policies that are
 //! not among the new ones never fail. The same holds the other way round.
+//!
+//! The schemas may differ. Of requests of a kind that both have, those are meant that fit the new one; old policies that do
+//! not fit it leave it unknown. A kind that only one has is denied by the other.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Policy, RequestEnv, Schema};
+use cedar_policy_symcc::err::Error;
 use cedar_policy_symcc::{CompiledPolicy, CompiledPolicySet, Env, implies_asserts, never_errors_asserts};
 use serde::Serialize;
 
 use crate::authz::analysis::counterexample::{Case, Counterexample, Outcome};
+use crate::authz::analysis::progress::{OnProgress, Progress};
 use crate::authz::analysis::scope::{self, Meaning, Policies};
 use crate::authz::analysis::solver::{Answer, Solver};
 use crate::authz::generation::Generation;
@@ -67,7 +73,7 @@ pub enum Verdict {
     OnlyNarrower,
     /// Both.
     Both,
-    /// At least one direction could not be told.
+    /// At least one direction could not be told, or what the solver has found for it is not confirmed.
     Unknown,
 }
 
@@ -112,17 +118,26 @@ impl Verdict {
     }
 
     fn of(wider: &Side, narrower: &Side) -> Self {
-        match (wider, narrower) {
-            (Side::Unknown { .. }, _) | (_, Side::Unknown { .. }) => Self::Unknown,
-            (Side::None, Side::None) => Self::Equivalent,
-            (Side::Some(_), Side::None) => Self::OnlyWider,
-            (Side::None, Side::Some(_)) => Self::OnlyNarrower,
-            (Side::Some(_), Side::Some(_)) => Self::Both,
+        match (wider.exists(), narrower.exists()) {
+            (None, _) | (_, None) => Self::Unknown,
+            (Some(false), Some(false)) => Self::Equivalent,
+            (Some(true), Some(false)) => Self::OnlyWider,
+            (Some(false), Some(true)) => Self::OnlyNarrower,
+            (Some(true), Some(true)) => Self::Both,
         }
     }
 }
 
 impl Side {
+    /// Whether there is such a request, if that is certain.
+    fn exists(&self) -> Option<bool> {
+        match self {
+            Self::None => Some(false),
+            Self::Some(difference) => difference.confirmed.then_some(true),
+            Self::Unknown { .. } => None,
+        }
+    }
+
     /// How much it weighs against that of other requests for the same action.
     fn weight(&self) -> u8 {
         match self {
@@ -144,31 +159,52 @@ enum Direction {
     Narrower,
 }
 
+/// The kinds of requests that a schema has, by the names of their actions and their types of principal and resource.
+fn kinds(generation: &Generation) -> BTreeMap<(String, String, String), RequestEnv> {
+    let named = generation.schema().request_envs().map(|kind| {
+        let action = generation.actions().iter().find(|action| action.uid() == kind.action());
+        let action = action.map_or_else(|| kind.action().to_string(), |action| action.name().to_string());
+        ((action, kind.principal().to_string(), kind.resource().to_string()), kind)
+    });
+    named.collect()
+}
+
 /// Asks about each action, and within it about each type of principal and resource.
-pub(super) fn prove(old: &Generation, new: &Generation, solver: &mut Solver) -> Proof {
+pub(super) fn prove(
+    old: &Generation,
+    new: &Generation,
+    solver: &mut Solver,
+    on_progress: &mut OnProgress<'_>,
+) -> Proof {
     let (old_policies, new_policies) = (Policies::of(old), Policies::of(new));
-    let mut kinds: BTreeMap<String, Vec<RequestEnv>> = BTreeMap::new();
-    for kind in new.schema().request_envs() {
-        let action = new.actions().iter().find(|action| action.uid() == kind.action());
-        kinds.entry(action.map(|action| action.name().to_string()).unwrap_or_default()).or_default().push(kind);
+    let (old_kinds, new_kinds) = (kinds(old), kinds(new));
+    let mut by_action: BTreeMap<&str, BTreeMap<_, &RequestEnv>> = BTreeMap::new();
+    for (named, kind) in old_kinds.iter().chain(&new_kinds) {
+        by_action.entry(&named.0).or_default().insert(named, kind);
     }
+    let of = by_action.values().map(BTreeMap::len).sum();
+    let mut done = 0;
     let mut actions = Vec::new();
-    for (action, mut kinds) in kinds {
-        kinds.sort_by_key(|kind| (kind.principal().to_string(), kind.resource().to_string()));
+    for (action, kinds) in by_action {
         let mut proof = ActionProof {
-            action,
+            action: action.to_owned(),
             verdict: Verdict::Equivalent,
             wider: Side::None,
             narrower: Side::None,
             kinds: vec![],
         };
-        for kind in kinds {
+        for (named, kind) in kinds {
+            on_progress(Progress { done, of, what: action });
+            done += 1;
+            let (is_old, is_new) = (old_kinds.contains_key(named), new_kinds.contains_key(named));
             let of_kind = OfKind {
                 old,
                 new,
-                old_policies: old_policies.relevant(&kind),
-                new_policies: new_policies.relevant(&kind),
-                kind: &kind,
+                old_policies: if is_old { old_policies.relevant(kind) } else { BTreeMap::new() },
+                new_policies: if is_new { new_policies.relevant(kind) } else { BTreeMap::new() },
+                is_regrouped: is_old && is_new && scope::groups(old, kind) != scope::groups(new, kind),
+                schema: if is_new { new.schema() } else { old.schema() },
+                kind,
             };
             let (wider, narrower) = of_kind.prove(solver);
             let verdict = Verdict::of(&wider, &narrower);
@@ -184,45 +220,77 @@ pub(super) fn prove(old: &Generation, new: &Generation, solver: &mut Solver) -> 
     Proof { solver: solver.to_string(), actions }
 }
 
+/// Why the solver cannot be asked. Policies fit the schema that they were loaded with.
+fn uncompiled(error: &Error) -> String {
+    match error {
+        Error::PolicyNotWellTyped { errs } => {
+            let first = errs.first().map(|error| format!(": {error}")).unwrap_or_default();
+            format!("not all of the policies fit the schema of the requests{first}")
+        }
+        error => with_causes(error),
+    }
+}
+
 /// Requests of one kind, and the policies that can say something about them.
 struct OfKind<'a> {
     old: &'a Generation,
     new: &'a Generation,
     old_policies: BTreeMap<&'a Meaning, &'a Policy>,
     new_policies: BTreeMap<&'a Meaning, &'a Policy>,
+    /// Whether the action is in other groups than before.
+    is_regrouped: bool,
+    /// All is asked about requests that fit this one, which the policies of both must fit as well.
+    schema: &'a Schema,
     kind: &'a RequestEnv,
 }
 
 impl OfKind<'_> {
     fn prove(&self, solver: &mut Solver) -> (Side, Side) {
-        if self.old_policies.keys().eq(self.new_policies.keys()) {
+        let both = || self.old_policies.values().chain(self.new_policies.values());
+        let asked = both().try_for_each(|policy| self.as_asked(policy).map(drop));
+        if asked.is_ok() && self.old_policies.keys().eq(self.new_policies.keys()) {
             // The same policies say the same.
             return (Side::None, Side::None);
         }
         let compiled = self.compile(&self.old_policies).and_then(|old| Ok((old, self.compile(&self.new_policies)?)));
         match compiled {
             Ok((old, new)) => {
-                let wider = solver.ask(&implies_asserts(&new, &old));
-                let wider = self.side(wider, Direction::Wider, solver);
-                let narrower = solver.ask(&implies_asserts(&old, &new));
-                (wider, self.side(narrower, Direction::Narrower, solver))
+                let wider = self.side(Direction::Wider, &new, &old, solver);
+                (wider, self.side(Direction::Narrower, &old, &new, solver))
             }
             Err(because) => (Side::Unknown { because: because.clone() }, Side::Unknown { because }),
         }
     }
 
-    /// All is asked about requests of the new schema, so the old policies must fit it as well.
+    /// The policy as the solver is asked about it. Which actions it is for is a matter of its own schema, by which it is
+    /// relevant.
+    fn as_asked<'p>(&self, policy: &'p Policy) -> Result<Cow<'p, Policy>, String> {
+        if self.is_regrouped { scope::for_any_action(policy).map(Cow::Owned) } else { Ok(Cow::Borrowed(policy)) }
+    }
+
     fn compile(&self, policies: &BTreeMap<&Meaning, &Policy>) -> Result<CompiledPolicySet, String> {
-        let set = scope::set(policies.values().copied())?;
-        CompiledPolicySet::compile(&set, self.kind, self.schema()).map_err(|error| with_causes(&error))
+        let asked: Vec<Cow<'_, Policy>> =
+            policies.values().map(|policy| self.as_asked(policy)).collect::<Result<_, _>>()?;
+        let set = scope::set(asked.iter().map(AsRef::as_ref))?;
+        CompiledPolicySet::compile(&set, self.kind, self.schema).map_err(|error| uncompiled(&error))
     }
 
-    fn schema(&self) -> &Schema {
-        self.new.schema()
-    }
-
-    fn side(&self, answer: Answer, direction: Direction, solver: &mut Solver) -> Side {
-        match answer {
+    /// Whether `these` permit something that `those` do not.
+    fn side(
+        &self,
+        direction: Direction,
+        these: &CompiledPolicySet,
+        those: &CompiledPolicySet,
+        solver: &mut Solver,
+    ) -> Side {
+        let permitting = match direction {
+            Direction::Wider => &self.new_policies,
+            Direction::Narrower => &self.old_policies,
+        };
+        if permitting.is_empty() {
+            return Side::None;
+        }
+        match solver.ask(&implies_asserts(these, those)) {
             Answer::Unknown(because) => Side::Unknown { because },
             Answer::Sometimes(found) => self.replay(*found, direction),
             Answer::Never => match self.may_fail(direction, solver) {
@@ -241,11 +309,10 @@ impl OfKind<'_> {
         };
         let kept: BTreeSet<&&Meaning> = kept.keys().collect();
         of.iter().filter(|(meaning, _)| !kept.contains(meaning)).find_map(|(_, policy)| {
-            let answer = match CompiledPolicy::compile(policy, self.kind, self.schema()) {
-                Ok(compiled) => solver.ask(&never_errors_asserts(&compiled)),
-                Err(error) => Answer::Unknown(with_causes(&error)),
-            };
-            match answer {
+            let compiled = self.as_asked(policy).and_then(|policy| {
+                CompiledPolicy::compile(&policy, self.kind, self.schema).map_err(|error| uncompiled(&error))
+            });
+            match compiled.map_or_else(Answer::Unknown, |compiled| solver.ask(&never_errors_asserts(&compiled))) {
                 Answer::Never => None,
                 Answer::Sometimes(_) => Some(format!("the policy `{}` can fail, which denies", policy.id())),
                 Answer::Unknown(because) => Some(format!("whether the policy `{}` can fail: {because}", policy.id())),
@@ -255,7 +322,7 @@ impl OfKind<'_> {
 
     /// What the engine says to the request that the solver has found.
     fn replay(&self, found: Env, direction: Direction) -> Side {
-        let mut case = match Case::new(found, self.schema()) {
+        let mut case = match Case::new(found, self.schema) {
             Ok(case) => case,
             Err(error) => {
                 return Side::Unknown { because: format!("what the solver has found is no request: {error}") };
@@ -270,7 +337,7 @@ impl OfKind<'_> {
         };
         let confirmed = differs(&case);
         if confirmed {
-            case.shrink(self.schema(), differs);
+            case.shrink(self.schema, differs);
         }
         let (old, new) = (Outcome::of(self.old, &case), Outcome::of(self.new, &case));
         Side::Some(Box::new(Difference { request: case.shown(), old, new, confirmed }))

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::authz::analysis::diff::{ActionProof, Diff, Difference, Proof, Row, Side, Turn, Verdict, rows};
+use crate::authz::analysis::solver::HOW_TO_INSTALL;
 use crate::cli::output::{aligned, printable};
-use crate::cli::policy::solving::HOW_TO_INSTALL;
 
 /// What is compared, and what came of it.
 #[derive(Serialize)]
@@ -36,10 +36,16 @@ impl Report {
         self.diff.cells.iter().any(|cell| cell.turn == turn) || proofs.map(side).any(|side| !matches!(side, Side::None))
     }
 
+    /// Whether something is not proved.
+    pub(super) fn lacks_proof(&self) -> bool {
+        let is_certain = |proof: &Proof| proof.actions.iter().all(|action| action.verdict != Verdict::Unknown);
+        !self.diff.proof.as_ref().is_some_and(is_certain)
+    }
+
     pub(super) fn text(&self) -> String {
         let mut text = format!("{}\n", self.policies());
         if self.diff.schema_differs {
-            text.push_str("the schema differs: what follows is about requests that fit the new one\n");
+            text.push_str("the schema differs: what follows is about requests that fit the new one, or are of a kind that only the old one has\n");
         }
         let _ = write!(text, "\n{}\n", self.sum_of_cells());
         let lines: Vec<Vec<String>> = rows(&self.diff.cells)
@@ -85,7 +91,7 @@ impl Report {
     pub(super) fn markdown(&self) -> String {
         let mut text = format!("### Policies: {} → {}\n\n{}\n", code(&self.old), code(&self.new), self.policies());
         if self.diff.schema_differs {
-            text.push_str("\nThe schema differs: what follows is about requests that fit the new one.\n");
+            text.push_str("\nThe schema differs: what follows is about requests that fit the new one, or are of a kind that only the old one has.\n");
         }
         let _ = write!(text, "\n{}\n", self.sum_of_cells());
         if !self.diff.cells.is_empty() {

@@ -16,14 +16,13 @@ use crate::authz::{Engine, EngineCapacity};
 use crate::cache::Versions;
 use crate::clock::Clock;
 use crate::config::{self, Config, DecisionTarget};
-use crate::gate::{Assertions, Gate, LogIn, Respond};
+use crate::gate::{Assertions, Gate, LogIn, Respond, Shadow};
 use crate::http::listener::ListenError;
 use crate::http::tls::TlsError;
 use crate::mail::{Letters, SmtpMailer, SmtpMailerError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
-use crate::telemetry::Metrics;
-use crate::telemetry::decision_log::{DecisionLog, DecisionLogError};
+use crate::telemetry::{DecisionLog, LogError, Metrics, Output, ShadowLog};
 
 /// The program could not be put together, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +42,12 @@ pub enum AppError {
     /// The password hash.
     #[error(transparent)]
     Passwords(#[from] PasswordError),
-    /// The decision log.
+    /// The decision log, or the shadow log.
     #[error(transparent)]
-    DecisionLog(#[from] DecisionLogError),
+    Log(#[from] LogError),
+    /// The thread that asks the candidate.
+    #[error("cannot start the thread that asks the candidate policies")]
+    Shadow(#[source] std::io::Error),
     /// The threads that read the store.
     #[error("cannot start the threads that read the store")]
     Readers(#[source] std::io::Error),
@@ -128,7 +130,10 @@ impl App {
         let engine =
             Engine::start(source(&config.policy), proofs, number, Arc::clone(&store), Arc::clone(&versions), capacity)?;
         numbered?;
-        let engine = Arc::new(engine);
+        let engine = Arc::new(match &config.policy.shadow {
+            Some(folder) => engine.with_candidate(folder.clone()),
+            None => engine,
+        });
         let capacity = Capacity { verified: config.cache.credentials, unknown: config.cache.unknown_keys };
         let verifier = Arc::new(Verifier::new(Arc::clone(&store), Arc::clone(&keyring), versions, capacity));
         let metrics = Arc::new(Metrics::new());
@@ -148,11 +153,13 @@ impl App {
         })?);
         accounts.rotate_signing_keys_if_due(&Actor::console())?;
 
-        let log = match &config.log.decisions {
-            DecisionTarget::Off => DecisionLog::off(),
-            DecisionTarget::Stderr => DecisionLog::to_stderr(&metrics)?,
-            DecisionTarget::Stdout => DecisionLog::to_stdout(&metrics)?,
-            DecisionTarget::File(path) => DecisionLog::to_file(path, &metrics)?,
+        let log = DecisionLog::open(output(&config.log.decisions), &metrics)?;
+        let shadow = if config.policy.shadow.is_some() {
+            accounts.load_candidate();
+            let log = ShadowLog::open(output(&config.log.shadow), &metrics)?;
+            Some(Shadow::start(Arc::clone(&engine), log, Arc::clone(&metrics)).map_err(AppError::Shadow)?)
+        } else {
+            None
         };
         let log_in = config.portal.url.clone().map(|portal| {
             let return_hosts = config.portal.return_hosts.clone();
@@ -165,6 +172,7 @@ impl App {
             Arc::clone(&clock),
             log,
             Arc::clone(&metrics),
+            shadow,
             log_in,
             config.decision.assertion_audience.clone().map(|audience| Assertions::new(Arc::clone(&keyring), audience)),
             Respond::new(config.decision.headers.clone()),
@@ -206,6 +214,15 @@ pub fn source(policy: &config::Policy) -> Source {
 /// How invariants are proved.
 pub fn proofs(policy: &config::Policy) -> Proofs {
     Proofs::new(policy.prove, policy.prove_timeout)
+}
+
+fn output(target: &DecisionTarget) -> Output<'_> {
+    match target {
+        DecisionTarget::Off => Output::Off,
+        DecisionTarget::Stderr => Output::Stderr,
+        DecisionTarget::Stdout => Output::Stdout,
+        DecisionTarget::File(path) => Output::File(path),
+    }
 }
 
 /// The way to the mail server, if one is configured; the configuration sees to it that the portal's address is, too.

@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod analysis;
+mod candidate;
 mod decision;
 mod engine;
 mod entities;
@@ -22,6 +23,7 @@ mod reads;
 pub mod routes;
 mod table;
 
+pub use candidate::{Candidate, Candidates, Compared, Disagreement, Opinion};
 pub use decision::{Decision, Permit};
 pub use engine::{Engine, EngineCapacity, Question, Reloaded};
 pub use question::{Circumstances, Credential, Resource, Subject};

@@ -21,6 +21,7 @@ mod question;
 mod readers;
 mod respond;
 mod service;
+mod shadow;
 
 pub use answer::{Answer, Invalid};
 pub use asked::{Asked, AskedError};
@@ -35,3 +36,4 @@ pub use question::{Question, Source, Told};
 pub use readers::Readers;
 pub use respond::{LogIn, Respond, Response};
 pub use service::{AnswerBody, DecisionService, Probes, others};
+pub use shadow::Shadow;

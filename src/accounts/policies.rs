@@ -31,8 +31,8 @@ impl Reloader<'_> {
 
 impl Accounts {
     /// Reads the policies, the schema and the routes again. If they have changed and all is well, they are in force when
-    /// this returns; otherwise nothing changes. Logs and counts how it went, but for the watcher's finding the same
-    /// problem again.
+    /// this returns; otherwise nothing changes. A candidate is read again in either case, and what is wrong with it changes
+    /// nothing of that. Logs and counts how it went, but for the watcher's finding the same problem again.
     ///
     /// # Errors
     ///
@@ -73,7 +73,34 @@ impl Accounts {
                 tracing::error!(generation, %error, "the policies were not reloaded, the last good ones stay in force");
             }
         }
+        self.reload_candidate(matches!(by, Reloader::Watcher));
         Ok(reloaded?)
+    }
+
+    /// Reads the candidate for the first time, if there is a folder for it. One that is bad keeps nothing from starting.
+    pub fn load_candidate(&self) {
+        self.reload_candidate(false);
+    }
+
+    /// The candidate follows its own files and the schema in force, whatever came of the policies in force.
+    fn reload_candidate(&self, by_watcher: bool) {
+        let Some(candidates) = self.engine.candidates() else { return };
+        let known = candidates.last_error();
+        match self.engine.reload_candidate() {
+            Ok(Some(candidate)) => {
+                self.metrics.set_candidate_loaded(true);
+                tracing::info!(%candidate, "a new candidate is asked beside the policies in force");
+            }
+            Ok(None) if known.is_some() => tracing::info!("the candidate is again the one that is asked"),
+            Ok(None) => {}
+            Err(error) if by_watcher && known.as_deref() == Some(&error) => {}
+            Err(error) => {
+                self.metrics.candidate_failed();
+                let instead =
+                    if candidates.current().is_some() { "the last good one is asked" } else { "none is asked" };
+                tracing::error!(%error, "the candidate was not loaded, {instead}");
+            }
+        }
     }
 
     /// Keeps the generation that the server has started with, unless it is the newest that is kept.

@@ -24,6 +24,10 @@ impl Probes for AppProbes {
                 "files": generation.files(),
                 "last_reload_error": engine.last_reload_error().map(|error| error.to_string()),
             },
+            "shadow": engine.candidates().map(|candidates| json!({
+                "candidate": candidates.current().as_ref().map(|candidate| candidate.digest()),
+                "last_reload_error": candidates.last_error().map(|error| error.to_string()),
+            })),
         });
         (store, detail)
     }

@@ -13,11 +13,10 @@ use tokio::time::MissedTickBehavior;
 use tower::ServiceExt;
 
 use super::probes::AppProbes;
-use super::watch::follow;
+use super::watch::{Watched, follow};
 use super::{App, AppError, source};
 use crate::accounts::Actor;
 use crate::api;
-use crate::authz::generation::Source;
 use crate::config::{self, Config, Decision};
 use crate::gate::{AuthZen, Decider, DecisionService, Probes, Readers, Trust, ext_authz, others, serve_fastcgi};
 use crate::http::listener::{Listener, Peer};
@@ -35,7 +34,7 @@ const CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
 const KEEP_HOUSE_EVERY: Duration = Duration::from_secs(1);
 /// How long the store may take to answer what is asked when the program ends.
 const STORE_PATIENCE: Duration = Duration::from_secs(1);
-/// How long the decision log may take to write what is left when the program ends.
+/// How long each log of decisions may take to write what is left when the program ends.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
 /// An application with its listeners open: from now on connections queue, and are served by [`Bound::serve`].
@@ -50,7 +49,7 @@ pub struct Bound {
     authzen: config::AuthZen,
     trusted_proxies: Arc<[IpNet]>,
     /// The folders to watch, if they are to be.
-    watched: Option<Source>,
+    watched: Option<Watched>,
 }
 
 impl Bound {
@@ -75,7 +74,10 @@ impl Bound {
         if let Err(error) = tokio::task::spawn_blocking(move || first.accounts.record_first_policies()).await {
             tracing::error!(%error, "the policies in force are not in the history");
         }
-        let watched = config.policy.watch.then(|| source(&config.policy));
+        let watched = config
+            .policy
+            .watch
+            .then(|| Watched { source: source(&config.policy), shadow: config.policy.shadow.clone() });
         Ok(Self { app, readers, decision, tls, fastcgi, portal, settings, authzen, trusted_proxies, watched })
     }
 
@@ -94,7 +96,7 @@ impl Bound {
         self.portal.address()
     }
 
-    /// Serves until `shutdown` is ready, then drains: finishes what is in flight, and writes out the decision log.
+    /// Serves until `shutdown` is ready, then drains: finishes what is in flight, and writes out the logs of decisions.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let Self { app, readers, decision, tls, fastcgi, portal, settings, authzen, trusted_proxies, watched } = self;
         let (stop, stopped) = watch::channel(());
@@ -140,7 +142,7 @@ impl Bound {
         };
         let people = serve(portal, portal_service, ServeOptions::default(), stop_requested(stopped.clone()));
         let background = tokio::spawn(background(Arc::clone(&app), tls));
-        let policies = watched.map(|source| tokio::spawn(follow(Arc::clone(&app), source)));
+        let policies = watched.map(|watched| tokio::spawn(follow(Arc::clone(&app), watched)));
         tokio::join!(
             async {
                 shutdown.await;
@@ -159,11 +161,11 @@ impl Bound {
             if !readers.stop(STORE_PATIENCE) {
                 tracing::warn!("the store has not answered what was asked");
             }
-            app.gate.flush_log(LOG_PATIENCE)
+            app.gate.flush_logs(LOG_PATIENCE)
         };
         let flushed = tokio::task::spawn_blocking(flush).await;
         if !matches!(flushed, Ok(true)) {
-            tracing::warn!("the end of the decision log was not written");
+            tracing::warn!("the end of the decision log, or of the shadow log, was not written");
         }
     }
 }

@@ -31,6 +31,14 @@ const POLL_EVERY: Duration = Duration::from_secs(3);
 /// Hints that wait. One that finds no room is not missed: there is one waiting already.
 const WAITING: usize = 256;
 
+/// What is followed.
+pub(super) struct Watched {
+    /// Where the policies are read from.
+    pub(super) source: Source,
+    /// The folder of a candidate, if there is one.
+    pub(super) shadow: Option<PathBuf>,
+}
+
 /// What the operating system tells.
 enum Hint {
     /// The file is being written.
@@ -42,9 +50,9 @@ enum Hint {
 }
 
 /// Follows the folders for as long as it is polled.
-pub(super) async fn follow(app: Arc<App>, source: Source) {
+pub(super) async fn follow(app: Arc<App>, watched: Watched) {
     let (sender, mut hints) = channel(WAITING);
-    let mut watch = Watch { source, sender, places: Arc::default(), watcher: None, follows: true };
+    let mut watch = Watch { watched, sender, places: Arc::default(), watcher: None, follows: true };
     loop {
         let app = Arc::clone(&app);
         let looked = tokio::task::spawn_blocking(move || {
@@ -90,7 +98,7 @@ async fn settle(hints: &mut Receiver<Hint>, first: Hint) {
 
 /// What is watched, and how.
 struct Watch {
-    source: Source,
+    watched: Watched,
     sender: Sender<Hint>,
     /// Shared with the thread that gets the hints.
     places: Arc<Mutex<Places>>,
@@ -121,7 +129,7 @@ impl Watch {
             Some(watcher) => watcher,
             none => none.insert(watcher(self.sender.clone(), Arc::clone(&self.places))?),
         };
-        let places = Places::of(&self.source);
+        let places = Places::of(&self.watched);
         let old = std::mem::replace(&mut *self.places.lock().unwrap_or_else(PoisonError::into_inner), places.clone());
         for folder in old.watched() {
             // It may be gone.

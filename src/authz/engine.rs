@@ -1,12 +1,14 @@
 //! Decisions: one generation of policies, the facts of the moment, Cedar's answer, and the caches between them.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use serde_json::json;
 
 use super::analysis::explain::Explained;
+use super::candidate::{Candidate, Candidates, Compared, Disagreement};
 use super::decision::Decision;
 use super::entities;
 use super::evaluate::{self, Failure, add_filed, evaluate, failed};
@@ -16,8 +18,9 @@ use super::inquiry::{self, Inquiry, InquiryError, Page, Sought};
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
 use super::reads::{ContextParts, Reads};
 use crate::cache::{Cache, Stamp, Versions};
-use crate::model::{Role, UserId};
+use crate::model::{PolicyDigest, Role, UserId};
 use crate::store::{Read, Store, StoreError};
+use crate::telemetry::ShadowResult;
 
 /// A question in full. The action is one of the generation that it is asked of.
 #[derive(Clone, Copy)]
@@ -62,6 +65,7 @@ pub struct Engine {
     last_reload_error: ArcSwapOption<LoadError>,
     facts: Cache<FactsKey, Arc<Facts>>,
     decisions: Cache<DecisionKey, Arc<Decision>>,
+    candidates: Option<Candidates>,
 }
 
 impl Engine {
@@ -98,7 +102,15 @@ impl Engine {
             last_reload_error: ArcSwapOption::empty(),
             facts: Cache::new(capacity.facts),
             decisions: Cache::new(capacity.decisions),
+            candidates: None,
         }
+    }
+
+    /// The same engine with a folder of candidate policies, which are not read yet.
+    #[must_use]
+    pub fn with_candidate(self, folder: PathBuf) -> Self {
+        let source = Source { policies: folder.into(), ..self.source.clone() };
+        Self { candidates: Some(Candidates::new(source)), ..self }
     }
 
     /// Reads the policies, the schema and the routes again. If they have changed and all is well, they are in force when
@@ -141,6 +153,51 @@ impl Engine {
     /// The generation in force. A request takes it once, and is decided by it from beginning to end.
     pub fn generation(&self) -> Guard<Arc<Generation>> {
         self.current.load()
+    }
+
+    /// Reads the policies of the candidate again, if there is a folder for them, and holds them against the schema in
+    /// force. Gives the digest of a candidate that is new; whatever fails leaves the last good one, if there is one.
+    pub fn reload_candidate(&self) -> Result<Option<PolicyDigest>, LoadError> {
+        self.candidates.as_ref().map_or(Ok(None), |candidates| candidates.reload(|| self.generation()))
+    }
+
+    /// The candidates, if there is a folder for them.
+    pub fn candidates(&self) -> Option<&Candidates> {
+        self.candidates.as_ref()
+    }
+
+    /// What `candidate` makes of a question that the generation in force has answered by `live`. Blocks where the store
+    /// must be asked. Decisions are neither looked up nor remembered.
+    pub fn decide_beside(
+        &self,
+        candidate: &Candidate,
+        live: &Decision,
+        question: &Question<'_>,
+    ) -> Result<Compared, StoreError> {
+        let generation = self.generation();
+        let Some(action) = generation.action(question.action).filter(|_| generation.number() == live.generation())
+        else {
+            return Ok(Compared::STALE);
+        };
+        let before = self.versions.moment();
+        let Question { subject, resource, circumstances, .. } = question;
+        let ((facts, _), load) = (self.facts(subject.user_id(), resource)?, self.load_facts());
+        let opinion = candidate.opinion(action.name(), question, &facts, &load)?;
+        let result = opinion.against(live);
+        if result == ShadowResult::Same {
+            return Ok(Compared::SAME);
+        }
+        // Only policies may be what differs: the facts may have moved since, even while both were asked.
+        let again = match generation.tables().find(question, &facts) {
+            Some(decision) => Arc::clone(decision),
+            None => evaluate(&generation, question.action, subject, resource, &facts, circumstances, &load)?.into(),
+        };
+        let outcome = |decision: &Decision| (decision.permit().is_some(), decision.errors().is_empty());
+        if outcome(&again) != outcome(live) || !self.versions.is_current(&self.versions.stamp(before, [])) {
+            return Ok(Compared::STALE);
+        }
+        let action = Arc::clone(action.name());
+        Ok(Compared { result, disagreement: Some(Disagreement { action, opinion }) })
     }
 
     /// The decision, if it is known without asking the store or evaluating anything.

@@ -106,6 +106,13 @@ impl Found {
         Self::new(source, policies, schema)
     }
 
+    /// Reads the policies of a candidate. They are held against the schema of `live`, whatever is in its folder by now.
+    pub fn read_candidate(source: &Source, live: &Generation) -> Self {
+        let policies = files::read_policies(source, None);
+        let schema = live.contents.texts(PolicyFolder::Schema, source.schema.to_string()).schema();
+        Self::new(source, policies, schema)
+    }
+
     fn new(source: &Source, policies: Result<Files, Vec<Problem>>, schema: Result<Files, Vec<Problem>>) -> Self {
         let contents = match (&policies, &schema) {
             (Ok(policies), Ok(schema)) => Some(Contents::of(policies, schema)),

@@ -48,6 +48,7 @@ impl Console {
         config.log.decisions = DecisionTarget::Off;
         // Nothing comes into force here either: the server proves what it takes up.
         config.policy.prove = Prove::Off;
+        config.policy.shadow = None;
         let app = App::open(&config, Arc::new(SystemClock))?;
         Ok(Self { app, actor: Actor::console() })
     }

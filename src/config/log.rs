@@ -9,7 +9,7 @@ use super::key::{Key, Section, Shape};
 use super::reader::Reader;
 
 pub(super) static SECTION: Section =
-    Section { name: "log", doc: "What is told, and where.", keys: &[&FORMAT, &LEVEL, &DECISIONS] };
+    Section { name: "log", doc: "What is told, and where.", keys: &[&FORMAT, &LEVEL, &DECISIONS, &SHADOW] };
 
 static FORMAT: Key = Key {
     name: "log.format",
@@ -27,11 +27,20 @@ static LEVEL: Key = Key {
     doc: "What is logged on standard error.",
 };
 
+const TARGET: Shape = Shape::Text("`stderr`, `stdout`, `off`, or the path of a file, with a `/` or a `.` in it");
+
 static DECISIONS: Key = Key {
     name: "log.decisions",
-    shape: Shape::Text("`stderr`, `stdout`, `off`, or the path of a file, with a `/` or a `.` in it"),
+    shape: TARGET,
     default: Some("stderr"),
     doc: "Where the decision log goes: one line of JSON for each decision.",
+};
+
+static SHADOW: Key = Key {
+    name: "log.shadow",
+    shape: TARGET,
+    default: Some("stderr"),
+    doc: "Where the shadow log goes: one line of JSON for each decision on which the policies of `policy.shadow` disagree.",
 };
 
 /// What is told, and where.
@@ -43,6 +52,8 @@ pub struct Log {
     pub level: String,
     /// Where the decision log goes.
     pub decisions: DecisionTarget,
+    /// Where the shadow log goes.
+    pub shadow: DecisionTarget,
 }
 
 /// How the log is written.
@@ -56,7 +67,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where the decision log goes.
+/// Where a log of decisions goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecisionTarget {
     /// To standard error.
@@ -78,14 +89,21 @@ impl Log {
             _ => None,
         });
         let level = reader.one(&LEVEL, |text| are_directives(text).then(|| text.to_owned()));
-        let decisions = reader.one(&DECISIONS, |text| match text {
-            "stderr" => Some(DecisionTarget::Stderr),
-            "stdout" => Some(DecisionTarget::Stdout),
-            "off" => Some(DecisionTarget::Off),
+        let (decisions, shadow) =
+            (reader.one(&DECISIONS, DecisionTarget::read), reader.one(&SHADOW, DecisionTarget::read));
+        Some(Self { format: format?, level: level?, decisions: decisions?, shadow: shadow? })
+    }
+}
+
+impl DecisionTarget {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "stderr" => Some(Self::Stderr),
+            "stdout" => Some(Self::Stdout),
+            "off" => Some(Self::Off),
             // A bare word is rather a mistyped one of the above than a file.
-            path => path.contains(['/', '.']).then(|| DecisionTarget::File(path.into())),
-        });
-        Some(Self { format: format?, level: level?, decisions: decisions? })
+            path => path.contains(['/', '.']).then(|| Self::File(path.into())),
+        }
     }
 }
 

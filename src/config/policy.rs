@@ -14,7 +14,7 @@ const BUILT_IN: &str = "built-in";
 pub(super) static SECTION: Section = Section {
     name: "policy",
     doc: "Where the policies are, and how changes get in.",
-    keys: &[&POLICIES, &SCHEMA, &TESTS, &PROVE, &PROVE_TIMEOUT_SECS, &WATCH],
+    keys: &[&POLICIES, &SCHEMA, &TESTS, &PROVE, &PROVE_TIMEOUT_SECS, &WATCH, &SHADOW],
 };
 
 const FOLDER: Shape = Shape::Text("the path of a folder, or `built-in`");
@@ -38,7 +38,7 @@ static WATCH: Key = Key {
     name: "policy.watch",
     shape: Shape::Flag,
     default: Some("true"),
-    doc: "Whether changes in both folders are put into force by themselves; without it, SIGHUP and the API do.",
+    doc: "Whether changes in the folders are put into force by themselves; without it, SIGHUP and the API do.",
 };
 
 static TESTS: Key = Key {
@@ -63,6 +63,14 @@ static PROVE_TIMEOUT_SECS: Key = Key {
     doc: "How many seconds the solver may take for each of its questions, of which an invariant takes many.",
 };
 
+static SHADOW: Key = Key {
+    name: "policy.shadow",
+    shape: Shape::Text("the path of a folder"),
+    default: None,
+    doc: "A folder of candidate policies, which are asked what they would decide beside those in force; nothing else \
+          comes of it than lines in the shadow log and metrics.",
+};
+
 /// Where the policies are, and how changes get in.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -70,7 +78,7 @@ pub struct Policy {
     pub policies: Folder,
     /// The folder of the Cedar schema, the routes and the entities.
     pub schema: Folder,
-    /// Whether both are watched.
+    /// Whether they are watched.
     pub watch: bool,
     /// Whether the tests beside the policies must pass.
     pub tests: bool,
@@ -78,6 +86,8 @@ pub struct Policy {
     pub prove: Prove,
     /// How long the solver may take for each question.
     pub prove_timeout: Duration,
+    /// The folder of candidate policies, if there is one.
+    pub shadow: Option<PathBuf>,
 }
 
 /// Whether invariants must hold.
@@ -154,6 +164,7 @@ impl Policy {
     pub(super) fn resolve(reader: &mut Reader<'_>) -> Option<Self> {
         let (policies, schema) = (Folder::read(reader, &POLICIES), Folder::read(reader, &SCHEMA));
         let (tests, watch) = (reader.flag(&TESTS), reader.flag(&WATCH));
+        let shadow = reader.optional(&SHADOW, |text| (!text.is_empty()).then(|| text.into()));
         let prove = reader.one(&PROVE, |text| match text {
             "off" => Some(Prove::Off),
             "available" => Some(Prove::Available),
@@ -168,6 +179,7 @@ impl Policy {
             tests: tests?,
             prove: prove?,
             prove_timeout: prove_timeout?,
+            shadow: shadow?,
         })
     }
 }

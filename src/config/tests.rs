@@ -36,6 +36,18 @@ fn the_defaults_are_good() {
     assert_eq!(config.session.ttl.as_secs(), 604_800);
     assert_eq!(config.cache.decisions, 100_000);
     assert_eq!(config.log.decisions, DecisionTarget::Stderr);
+    assert_eq!((config.policy.shadow, config.log.shadow), (None, DecisionTarget::Stderr));
+}
+
+#[test]
+fn a_candidate_and_its_log_are_named_as_the_policies_and_the_decision_log_are() {
+    let (config, _) =
+        load("[policy]\nshadow = 'candidate'\n", &[("GATEPOST_LOG_SHADOW", "./shadow.log")], &[]).unwrap();
+    assert_eq!(config.policy.shadow, Some("candidate".into()));
+    assert_eq!(config.log.shadow, DecisionTarget::File("./shadow.log".into()));
+    for text in ["[policy]\nshadow = ''\n", "[log]\nshadow = 'shadow'\n"] {
+        assert!(problems(text).starts_with("gatepost.toml:2: "), "{text}");
+    }
 }
 
 #[test]

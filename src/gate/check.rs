@@ -14,6 +14,7 @@ use super::lines::Lines;
 use super::presented::{self, Presented};
 use super::question::Source;
 use super::respond::{Form, LogIn, Respond, Response};
+use super::shadow::Shadow;
 use crate::accounts::{self, Coherence};
 use crate::authn::{Candidate, Refused, Verified, Verifier, VerifyError};
 use crate::authz::generation::Generation;
@@ -43,6 +44,7 @@ pub struct Gate {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) log: DecisionLog,
     pub(super) metrics: Arc<Metrics>,
+    shadow: Option<Shadow>,
     log_in: Option<LogIn>,
     assertions: Option<Assertions>,
     respond: Respond,
@@ -73,11 +75,12 @@ impl Gate {
         clock: Arc<dyn Clock>,
         log: DecisionLog,
         metrics: Arc<Metrics>,
+        shadow: Option<Shadow>,
         log_in: Option<LogIn>,
         assertions: Option<Assertions>,
         respond: Respond,
     ) -> Self {
-        Self { verifier, engine, coherence, clock, log, metrics, log_in, assertions, respond }
+        Self { verifier, engine, coherence, clock, log, metrics, shadow, log_in, assertions, respond }
     }
 
     /// The response to a question, if the caches are enough for it. Does not block.
@@ -240,7 +243,7 @@ impl Gate {
         })
     }
 
-    /// Counts and logs.
+    /// Counts and logs, and has a candidate asked.
     fn conclude(&self, answer: Answer, trail: &Trail<'_>, began: Timestamp) -> Answered {
         let id = DecisionId::generate(began);
         let (answer, assertion) = match self.assertion(&answer, trail, id, began).transpose() {
@@ -266,6 +269,11 @@ impl Gate {
                 Answer::Allowed(_) | Answer::Unauthenticated { .. } => None,
             };
             self.record(id, outcome, cause, decided, trail, began);
+        }
+        if let Some(shadow) = &self.shadow
+            && let (Some(asked), Some(found)) = (trail.asked, &trail.route)
+        {
+            shadow.ask(id, began, decided, asked, found);
         }
         Answered { answer, id, assertion }
     }
@@ -315,9 +323,11 @@ impl Gate {
         });
     }
 
-    /// Writes out what is left of the decision log; false if it took longer than `patience`. Blocks.
-    pub fn flush_log(&self, patience: Duration) -> bool {
-        self.log.shutdown(patience)
+    /// Writes out what is left of the decision log, and then of the shadow log; false if either took longer than
+    /// `patience`. Blocks.
+    pub fn flush_logs(&self, patience: Duration) -> bool {
+        let is_written = self.log.shutdown(patience);
+        self.shadow.as_ref().is_none_or(|shadow| shadow.shutdown(patience)) && is_written
     }
 }
 

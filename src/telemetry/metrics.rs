@@ -10,8 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::Outcome;
 use super::cells::BusyCounter;
+use super::{Outcome, ShadowResult};
 
 /// The caches whose look-ups are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,11 @@ pub struct Metrics {
     decisions_shed: Counter,
     policy_generation: Gauge<u64, AtomicU64>,
     policy_reload_failures: Counter,
+    shadow_decisions: [Counter; 5],
+    shadow_dropped: Counter,
+    shadow_log_dropped: Counter,
+    shadow_candidate_loaded: Gauge<u64, AtomicU64>,
+    shadow_reload_failures: Counter,
     cache_hits: [BusyCounter; 4],
     cache_misses: [BusyCounter; 4],
 }
@@ -68,6 +73,18 @@ impl Metrics {
         registry.register("cache_lookups", "Look-ups in caches, by whether they found something", lookups.clone());
         let policy_generation = Gauge::<u64, AtomicU64>::default();
         registry.register("policy_generation", "Generation of the policies in force", policy_generation.clone());
+        let shadow_decisions = Family::<[(&str, &str); 1], Counter>::default();
+        registry.register(
+            "shadow_decisions",
+            "Decisions that a candidate was asked as well, by what it made of them",
+            shadow_decisions.clone(),
+        );
+        let shadow_candidate_loaded = Gauge::<u64, AtomicU64>::default();
+        registry.register(
+            "shadow_candidate_loaded",
+            "Whether there is a candidate that decisions are compared with",
+            shadow_candidate_loaded.clone(),
+        );
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -85,6 +102,18 @@ impl Metrics {
             policy_reload_failures: counter(
                 "policy_reload_failures",
                 "Changes of the policies that could not be loaded",
+            ),
+            shadow_decisions: ShadowResult::ALL
+                .map(|result| shadow_decisions.get_or_create_owned(&[("result", result.as_str())])),
+            shadow_dropped: counter(
+                "shadow_dropped",
+                "Decisions not compared, as too many were waiting or the store failed",
+            ),
+            shadow_log_dropped: counter("shadow_log_dropped", "Disagreements that are missing from the shadow log"),
+            shadow_candidate_loaded,
+            shadow_reload_failures: counter(
+                "shadow_reload_failures",
+                "Changes of the candidate that could not be loaded",
             ),
             cache_hits: cache("hit"),
             cache_misses: cache("miss"),
@@ -127,6 +156,28 @@ impl Metrics {
         self.policy_reload_failures.inc();
     }
 
+    /// Counts a decision that a candidate was asked as well.
+    pub fn shadowed(&self, result: ShadowResult) {
+        if let Some(counter) = self.shadow_decisions.get(result as usize) {
+            counter.inc();
+        }
+    }
+
+    /// Counts a decision that was to be compared, and was not.
+    pub fn shadow_dropped(&self) {
+        self.shadow_dropped.inc();
+    }
+
+    /// Tells whether there is a candidate.
+    pub fn set_candidate_loaded(&self, is_loaded: bool) {
+        self.shadow_candidate_loaded.set(is_loaded.into());
+    }
+
+    /// Counts a change of the candidate that could not be loaded.
+    pub fn candidate_failed(&self) {
+        self.shadow_reload_failures.inc();
+    }
+
     /// All metrics as text, of the type [`Metrics::CONTENT_TYPE`].
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -138,6 +189,11 @@ impl Metrics {
     /// The counter of decisions that are missing from the decision log.
     pub(super) fn decision_log_dropped(&self) -> Counter {
         self.decision_log_dropped.clone()
+    }
+
+    /// The counter of disagreements that are missing from the shadow log.
+    pub(super) fn shadow_log_dropped(&self) -> Counter {
+        self.shadow_log_dropped.clone()
     }
 }
 
@@ -163,6 +219,8 @@ mod tests {
         metrics.set_policy_generation(3);
         metrics.reload_failed();
         metrics.decision_log_dropped().inc();
+        metrics.shadowed(ShadowResult::Loses);
+        metrics.set_candidate_loaded(true);
         let text = metrics.render();
         for line in [
             "# TYPE gatepost_decisions counter",
@@ -173,6 +231,12 @@ mod tests {
             "gatepost_decision_log_dropped_total 1",
             "gatepost_policy_generation 3",
             "gatepost_policy_reload_failures_total 1",
+            r#"gatepost_shadow_decisions_total{result="loses"} 1"#,
+            r#"gatepost_shadow_decisions_total{result="stale"} 0"#,
+            "gatepost_shadow_candidate_loaded 1",
+            "gatepost_shadow_dropped_total 0",
+            "gatepost_shadow_log_dropped_total 0",
+            "gatepost_shadow_reload_failures_total 0",
             r#"gatepost_cache_lookups_total{cache="decisions",result="miss"} 1"#,
             r#"gatepost_cache_lookups_total{cache="decisions",result="hit"} 0"#,
             r#"gatepost_cache_lookups_total{cache="credentials",result="hit"} 1"#,

@@ -12,5 +12,6 @@ pub mod matrix;
 mod peers;
 pub mod policies;
 mod readers;
+mod shadow;
 mod tls;
 mod watching;

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::Watched;
 use crate::authz::analysis;
-use crate::authz::generation::{INVARIANTS, Source};
+use crate::authz::generation::INVARIANTS;
 
 /// How many links in a row are followed: as many as Linux follows.
 const LINKS: usize = 40;
@@ -25,12 +26,14 @@ pub(super) struct Places {
 
 impl Places {
     /// As the file system is now.
-    pub(super) fn of(source: &Source) -> Self {
+    pub(super) fn of(Watched { source, shadow }: &Watched) -> Self {
         let mut places = Self::default();
-        if let Some(policies) = source.policies.path() {
+        for policies in [source.policies.path(), shadow.as_deref()].into_iter().flatten() {
             places.add_folder(policies);
             // Policies that were refused may be right, and their tests or invariants be mended.
             places.add_folder(&policies.join(analysis::tests::FOLDER));
+        }
+        if let Some(policies) = source.policies.path() {
             places.add_folder(&policies.join(INVARIANTS));
         }
         if let Some(schema) = source.schema.path() {
@@ -90,6 +93,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::authz::generation::Source;
     use crate::config::Folder;
 
     fn root() -> (TempDir, PathBuf) {
@@ -99,7 +103,9 @@ mod tests {
     }
 
     fn places(root: &Path, policies: &str) -> Places {
-        Places::of(&Source { policies: root.join(policies).into(), schema: root.join("schema").into(), tests: true })
+        let (policies, schema) = (root.join(policies).into(), root.join("schema").into());
+        let source = Source { policies, schema, tests: true };
+        Places::of(&Watched { source, shadow: Some(root.join("candidate")) })
     }
 
     #[test]
@@ -116,6 +122,7 @@ mod tests {
             ("policies", true),
             ("schema/routes.toml", true),
             ("schema/entities/x.json", true),
+            ("candidate", true),
             ("gatepost.db", false),
             ("policies/tests/a.json", false),
         ] {
@@ -135,7 +142,7 @@ mod tests {
     #[test]
     fn what_is_built_in_is_not_watched() {
         let source = Source { policies: Folder::BuiltIn, schema: Folder::BuiltIn, tests: true };
-        assert_eq!(Places::of(&source), Places::default());
+        assert_eq!(Places::of(&Watched { source, shadow: None }), Places::default());
     }
 
     #[test]

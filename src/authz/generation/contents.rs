@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::files::Files;
+use super::files::{Files, Texts};
 use crate::model::{PolicyDigest, PolicyFile, PolicyFolder};
 
 /// All files of a generation, sorted by folder and name.
@@ -33,6 +33,12 @@ impl Contents {
     /// The files of one folder.
     pub fn of_folder(&self, folder: PolicyFolder) -> impl Iterator<Item = &PolicyFile> {
         self.files.iter().filter(move |file| file.folder == folder)
+    }
+
+    /// The files of one folder, which is called `name` in messages.
+    pub(super) fn texts(&self, folder: PolicyFolder, name: String) -> Texts {
+        let files = self.of_folder(folder).map(|file| (file.name.clone(), file.text.clone()));
+        Texts { folder: name, files: files.collect() }
     }
 
     /// What they come to. Where they were read from, and whether they are built in, does not count.

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cli::check::explanation::Explanation;
 use crate::cli::check::{Asked, Assumed, Caller, explain};
@@ -107,6 +108,10 @@ fn find(log: &Path, id: &str) -> Result<Record> {
         match serde_json::from_slice::<Record>(&line) {
             Ok(record) if record.id == id => return Ok(record),
             Ok(_) => {}
+            // Another log in the same file, such as the shadow log, names decisions as well.
+            Err(_)
+                if serde_json::from_slice::<Value>(&line)
+                    .is_ok_and(|other| other.get("id").is_none_or(|other| other != id)) => {}
             Err(error) => bail!("the decision `{id}` in `{}` cannot be read: {error}", log.display()),
         }
     }
@@ -161,5 +166,23 @@ impl Explained {
             }
         }
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_is_found_behind_a_line_of_another_log_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("all.log");
+        let record = r#"{"time":"t","id":"a","generation":1,"principal":null,"credential":null,"credential_id":null,"action":null,"decision":"deny","policies":[],"errors":[],"client":null,"method":null,"host":null,"path":null,"cause":null}"#;
+        std::fs::write(&log, format!("{{\"decision_id\":\"a\",\"change\":\"gains\"}}\n{record}\n")).unwrap();
+        assert_eq!(find(&log, "a").unwrap().decision, "deny");
+        for broken in [record.trim_end_matches('}'), r#"{"id":"a"}"#] {
+            std::fs::write(&log, format!("{broken}\n")).unwrap();
+            assert!(find(&log, "a").is_err_and(|error| error.to_string().contains("cannot be read")), "{broken}");
+        }
     }
 }

@@ -1,15 +1,16 @@
 //! What is written, what is dropped, and that nothing waits.
 
-use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::{LazyLock, Mutex, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
+use std::{fs, io, thread};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::{CredentialKind, DecisionId, Timestamp, UserId};
 use crate::telemetry::Outcome;
+use crate::telemetry::line_log::CAPACITY;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -61,6 +62,10 @@ fn line(record: &DecisionRecord<'_>) -> String {
     String::from_utf8(made).unwrap()
 }
 
+fn started(output: impl io::Write + Send + 'static, metrics: &Metrics, capacity: usize) -> DecisionLog {
+    DecisionLog(LineLog::start(Name::Decisions, output, metrics.decision_log_dropped(), capacity).unwrap())
+}
+
 #[test]
 fn each_decision_is_a_line_of_json_in_a_file_of_its_owner() {
     let folder = tempfile::tempdir().unwrap();
@@ -68,7 +73,7 @@ fn each_decision_is_a_line_of_json_in_a_file_of_its_owner() {
     fs::write(&path, "what was there\n").unwrap();
     let other = folder.path().join("other.log");
     for file in [&path, &other] {
-        let log = DecisionLog::to_file(file, &Metrics::new()).unwrap();
+        let log = DecisionLog::open(Output::File(file), &Metrics::new()).unwrap();
         log.record(&record("/a"));
         log.record(&record("/b\n{\"forged\":true}"));
         assert!(log.shutdown(PATIENCE));
@@ -150,7 +155,7 @@ proptest! {
 
 #[test]
 fn a_log_that_is_off_keeps_and_counts_nothing() {
-    let log = DecisionLog::off();
+    let log = DecisionLog::open(Output::Off, &Metrics::new()).unwrap();
     assert!(!log.is_on());
     log.record(&record("/"));
     assert_eq!(log.dropped(), 0);
@@ -181,7 +186,7 @@ fn a_stuck_output_delays_no_decision_and_is_counted() {
     let (let_go, open) = mpsc::channel();
     let metrics = Metrics::new();
     let two_lines = 2 * line(&record("/")).len();
-    let log = DecisionLog::start(Gate { entered, open }, &metrics, two_lines).unwrap();
+    let log = started(Gate { entered, open }, &metrics, two_lines);
     log.record(&record("/taken"));
     has_entered.recv().unwrap();
     for _ in 0..5 {
@@ -222,7 +227,7 @@ impl io::Write for Broken {
 fn after_a_failed_write_the_next_record_is_on_a_line_of_its_own() {
     let written = Arc::new(Mutex::new(Vec::new()));
     let output = Broken { writes: 0, written: Arc::clone(&written) };
-    let log = DecisionLog::start(output, &Metrics::new(), CAPACITY).unwrap();
+    let log = started(output, &Metrics::new(), CAPACITY);
     log.record(&record("/lost"));
     while log.dropped() == 0 {
         thread::yield_now();
@@ -239,7 +244,7 @@ fn after_a_failed_write_the_next_record_is_on_a_line_of_its_own() {
 fn many_lines_from_many_threads_are_all_written_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("decisions.log");
-    let log = DecisionLog::to_file(&path, &Metrics::new()).unwrap();
+    let log = DecisionLog::open(Output::File(&path), &Metrics::new()).unwrap();
     let long = format!("/{}", "a".repeat(800));
     thread::scope(|scope| {
         for thread in 0..4 {

@@ -40,7 +40,7 @@ impl Edited {
         Self::with_settings(&[("policy.watch", "true")])
     }
 
-    fn with_settings(settings: &[(&'static str, &str)]) -> Self {
+    pub fn with_settings(settings: &[(&'static str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_policies(folder.path());
         let path = |room: &str| folder.path().join(room).to_str().unwrap().to_owned();

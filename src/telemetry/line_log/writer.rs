@@ -1,4 +1,4 @@
-//! The thread that writes the decision log.
+//! The thread that writes a log.
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use memchr::{memchr_iter, memrchr};
 use prometheus_client::metrics::counter::Counter;
 
-use super::queue::Queue;
+use super::Name;
+use crate::telemetry::queue::Queue;
 
 /// How long lines gather before they are written together, unless there are enough for one write.
 const GATHERING: Duration = Duration::from_millis(10);
@@ -19,6 +20,7 @@ const KEPT_BYTES: usize = 512 * 1_024;
 
 /// Writes whole lines.
 pub(super) struct Writer<W> {
+    name: Name,
     output: W,
     dropped: Counter,
     has_failed: bool,
@@ -26,14 +28,12 @@ pub(super) struct Writer<W> {
 
 impl<W: io::Write> Writer<W> {
     /// Writes to `output`, and counts what is lost.
-    pub(super) fn new(output: W, dropped: Counter) -> Self {
-        Self { output, dropped, has_failed: false }
+    pub(super) fn new(name: Name, output: W, dropped: Counter) -> Self {
+        Self { name, output, dropped, has_failed: false }
     }
 
     /// Writes lines until nobody can send any more, and all are written.
-    pub(super) fn write(mut self, queue: &Queue) {
-        // Told in the end, also after a panic.
-        let _finish = Finish(queue);
+    pub(super) fn write(mut self, queue: &Queue<u8>) {
         let mut lines = Vec::new();
         while queue.take(&mut lines) {
             let mut rest = lines.as_slice();
@@ -56,19 +56,11 @@ impl<W: io::Write> Writer<W> {
             Err(cause) => {
                 self.dropped.inc_by(u64::try_from(memchr_iter(b'\n', lines).count()).unwrap_or(u64::MAX));
                 if !self.has_failed {
-                    tracing::error!(%cause, "the decision log cannot be written: decisions are missing from it");
+                    tracing::error!(%cause, "the {} cannot be written: lines are missing from it", self.name);
                 }
                 self.has_failed = true;
             }
         }
-    }
-}
-
-struct Finish<'a>(&'a Queue);
-
-impl Drop for Finish<'_> {
-    fn drop(&mut self) {
-        self.0.finish();
     }
 }
 

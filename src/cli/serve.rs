@@ -26,7 +26,7 @@ use crate::telemetry::log;
 /// Serve proxies, people and programs
 ///
 /// SIGTERM and SIGINT finish what is in flight and end the program. Changes of the policies are put into force when the
-/// files have changed, and at SIGHUP.
+/// files have changed, and at SIGHUP, which also opens the logs of decisions again.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -54,7 +54,7 @@ struct Listening {
     portal: String,
 }
 
-/// What tells the program to stop, and to read its policies again.
+/// What tells the program to stop, and to read its policies and open its logs again.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -151,8 +151,12 @@ async fn stop_on(signals: Signals, stop: impl Fn()) {
 async fn reload_on(mut hangup: Signal, app: Arc<App>) {
     while hangup.recv().await.is_some() {
         let app = Arc::clone(&app);
-        // How it went is logged and counted there.
-        let _ = tokio::task::spawn_blocking(move || app.reload_policies()).await;
+        let reload = move || {
+            app.gate.reopen_logs();
+            // How it went is logged and counted there.
+            let _ = app.reload_policies();
+        };
+        let _ = tokio::task::spawn_blocking(reload).await;
     }
 }
 

@@ -323,6 +323,14 @@ impl Gate {
         });
     }
 
+    /// Opens the files of the decision log and of the shadow log again: what was there may have been moved away. Blocks.
+    pub fn reopen_logs(&self) {
+        self.log.reopen();
+        if let Some(shadow) = &self.shadow {
+            shadow.reopen_log();
+        }
+    }
+
     /// Writes out what is left of the decision log, and then of the shadow log; false if either took longer than
     /// `patience`. Blocks.
     pub fn flush_logs(&self, patience: Duration) -> bool {

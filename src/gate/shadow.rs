@@ -96,6 +96,11 @@ impl Shadow {
         }
     }
 
+    /// Opens the file of the shadow log again, if it goes to one. Blocks.
+    pub(super) fn reopen_log(&self) {
+        self.comparing.log.reopen();
+    }
+
     /// Takes no more questions, and waits until those that were taken are compared and logged; at most as long as
     /// `patience`. Gives whether all are. Blocks.
     pub(super) fn shutdown(&self, patience: Duration) -> bool {

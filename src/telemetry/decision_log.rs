@@ -37,6 +37,11 @@ impl DecisionLog {
         self.0.dropped()
     }
 
+    /// Opens its file again, if it goes to one. Blocks.
+    pub fn reopen(&self) {
+        self.0.reopen();
+    }
+
     /// Takes no more records, and waits until those that were taken are written; at most as long as `patience`. Gives
     /// whether all are written. This blocks the thread.
     pub fn shutdown(&self, patience: Duration) -> bool {

@@ -3,12 +3,11 @@
 //! Whoever has a line puts it into a bounded queue and goes on. When the queue is full, the line is dropped and counted:
 //! the log may have gaps, a decision may not wait.
 
+mod file;
 mod writer;
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -16,6 +15,7 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
+use self::file::LogFile;
 use self::writer::{BATCH_BYTES, Writer};
 use super::queue::Queue;
 
@@ -31,7 +31,8 @@ pub enum Output<'a> {
     Stderr,
     /// To standard output.
     Stdout,
-    /// To the end of a file, which is created for its owner alone if it does not exist.
+    /// To the end of a file, which is created for its owner alone if it does not exist. One that is moved away is replaced
+    /// by the next line.
     File(&'a Path),
 }
 
@@ -82,6 +83,7 @@ pub enum LogError {
 #[derive(Debug)]
 pub(super) struct LineLog {
     queue: Option<Arc<Queue<u8>>>,
+    file: Option<LogFile>,
     dropped: Counter,
 }
 
@@ -89,13 +91,15 @@ impl LineLog {
     /// A log that goes to `output`. Lines that are lost are counted by `dropped`.
     pub(super) fn open(name: Name, output: Output<'_>, dropped: Counter) -> Result<Self, LogError> {
         match output {
-            Output::Off => Ok(Self { queue: None, dropped }),
+            Output::Off => Ok(Self { queue: None, file: None, dropped }),
             Output::Stderr => Self::start(name, io::stderr(), dropped, CAPACITY),
             Output::Stdout => Self::start(name, io::stdout(), dropped, CAPACITY),
             Output::File(path) => {
-                let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+                let file = LogFile::open(name, path);
                 let file = file.map_err(|cause| LogError::Open { name, path: path.to_owned(), cause })?;
-                Self::start(name, file, dropped, CAPACITY)
+                let mut log = Self::start_renewing(name, file.clone(), |file| file.renew(), dropped, CAPACITY)?;
+                log.file = Some(file);
+                Ok(log)
             }
         }
     }
@@ -107,8 +111,20 @@ impl LineLog {
         dropped: Counter,
         capacity: usize,
     ) -> Result<Self, LogError> {
+        Self::start_renewing(name, output, |_| false, dropped, capacity)
+    }
+
+    /// The same with an output that `renew` looks at before each write, and which may then be another: it gives whether it
+    /// is.
+    fn start_renewing<W: io::Write + Send + 'static>(
+        name: Name,
+        output: W,
+        renew: fn(&mut W) -> bool,
+        dropped: Counter,
+        capacity: usize,
+    ) -> Result<Self, LogError> {
         let queue = Arc::new(Queue::new(capacity, BATCH_BYTES));
-        let writer = Writer::new(name, output, dropped.clone());
+        let writer = Writer::new(name, output, renew, dropped.clone());
         let lines = Arc::clone(&queue);
         let thread = match name {
             Name::Decisions => "decision-log",
@@ -117,7 +133,7 @@ impl LineLog {
         let write = move || lines.while_worked_off(|lines| writer.write(lines));
         let started = thread::Builder::new().name(thread.to_owned()).spawn(write);
         started.map_err(|cause| LogError::Thread { name, cause })?;
-        Ok(Self { queue: Some(queue), dropped })
+        Ok(Self { queue: Some(queue), file: None, dropped })
     }
 
     /// Whether lines are kept, so that none need be made otherwise.
@@ -131,6 +147,13 @@ impl LineLog {
             && !put(queue)
         {
             self.dropped.inc();
+        }
+    }
+
+    /// Opens its file again, if it has one: what was there before may have been moved away. Waits for a write under way.
+    pub(super) fn reopen(&self) {
+        if let Some(file) = &self.file {
+            file.reopen();
         }
     }
 

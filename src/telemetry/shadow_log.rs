@@ -129,6 +129,11 @@ impl ShadowLog {
         self.0.push(|queue| line(record).is_ok_and(|line| queue.push_line(&line)));
     }
 
+    /// Opens its file again, if it goes to one. Blocks.
+    pub fn reopen(&self) {
+        self.0.reopen();
+    }
+
     /// Takes no more records, and waits until those that were taken are written; at most as long as `patience`. Gives
     /// whether all are written. This blocks the thread.
     pub fn shutdown(&self, patience: Duration) -> bool {

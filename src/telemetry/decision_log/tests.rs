@@ -89,6 +89,62 @@ fn each_decision_is_a_line_of_json_in_a_file_of_its_owner() {
     insta::assert_snapshot!(text.lines().next().unwrap(), @r#"{"time":"2025-11-24T16:00:00.123456Z","id":"01010101-0101-0101-0101-010101010101","generation":3,"principal":"02020202-0202-0202-0202-020202020202","credential":"api_key","credential_id":"03030303-0303-0303-0303-030303030303","action":"DeviceAction","resource":{"type":"Device","id":"d1"},"decision":"allow","policies":["operator"],"errors":[],"client":"192.0.2.7","method":"POST","host":"api.example.com","path":"/a","cause":null,"latency_us":42}"#);
 }
 
+/// Records `path`, and waits until the file `at` has it.
+fn recorded(log: &DecisionLog, path: &str, at: &std::path::Path) {
+    log.record(&record(path));
+    while !fs::read_to_string(at).is_ok_and(|text| text.contains(&format!("\"{path}\"")) && text.ends_with('\n')) {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_file_that_is_moved_away_or_removed_is_replaced_by_the_next_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("decisions.log"), folder.path().join("decisions.log.1"));
+    let log = DecisionLog::open(Output::File(&path), &Metrics::new()).unwrap();
+    recorded(&log, "/a", &path);
+    fs::rename(&path, &moved).unwrap();
+    recorded(&log, "/b", &path);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::remove_file(&path).unwrap();
+    recorded(&log, "/c", &path);
+    fs::rename(&path, folder.path().join("decisions.log.2")).unwrap();
+    fs::write(&path, "of whoever rotates\n").unwrap();
+    recorded(&log, "/d", &path);
+    assert!(log.shutdown(PATIENCE));
+    assert_eq!(log.dropped(), 0);
+    assert_eq!(fs::read_to_string(&moved).unwrap(), line(&record("/a")));
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("of whoever rotates\n{}", line(&record("/d"))));
+}
+
+#[test]
+fn without_a_line_a_file_is_opened_again_when_that_is_wished() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("decisions.log"), folder.path().join("decisions.log.1"));
+    let log = DecisionLog::open(Output::File(&path), &Metrics::new()).unwrap();
+    fs::rename(&path, &moved).unwrap();
+    log.reopen();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    recorded(&log, "/a", &path);
+    assert_eq!(fs::read_to_string(&moved).unwrap(), "");
+}
+
+#[test]
+fn where_no_file_can_be_opened_the_old_one_is_written_until_one_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("decisions.log"), folder.path().join("decisions.log.1"));
+    let log = DecisionLog::open(Output::File(&path), &Metrics::new()).unwrap();
+    recorded(&log, "/a", &path);
+    fs::rename(&path, &moved).unwrap();
+    fs::create_dir(&path).unwrap();
+    log.reopen();
+    recorded(&log, "/b", &moved);
+    fs::remove_dir(&path).unwrap();
+    recorded(&log, "/c", &path);
+    assert_eq!(log.dropped(), 0);
+    assert_eq!(fs::read_to_string(&moved).unwrap(), line(&record("/a")) + &line(&record("/b")));
+}
+
 #[test]
 fn what_is_not_known_is_null() {
     insta::assert_snapshot!(line(&UNKNOWN), @r#"{"time":"2025-11-24T16:00:00.123456Z","id":"01010101-0101-0101-0101-010101010101","generation":3,"principal":null,"credential":null,"credential_id":null,"action":null,"resource":null,"decision":"malformed","policies":[],"errors":[],"client":null,"method":null,"host":null,"path":null,"cause":"the path holds a `;` parameter","latency_us":42}"#);

@@ -22,14 +22,16 @@ const KEPT_BYTES: usize = 512 * 1_024;
 pub(super) struct Writer<W> {
     name: Name,
     output: W,
+    renew: fn(&mut W) -> bool,
     dropped: Counter,
     has_failed: bool,
 }
 
 impl<W: io::Write> Writer<W> {
-    /// Writes to `output`, and counts what is lost.
-    pub(super) fn new(name: Name, output: W, dropped: Counter) -> Self {
-        Self { name, output, dropped, has_failed: false }
+    /// Writes to `output`, and counts what is lost. `renew` looks at the output before each write, and gives whether it is
+    /// another since.
+    pub(super) fn new(name: Name, output: W, renew: fn(&mut W) -> bool, dropped: Counter) -> Self {
+        Self { name, output, renew, dropped, has_failed: false }
     }
 
     /// Writes lines until nobody can send any more, and all are written.
@@ -49,6 +51,10 @@ impl<W: io::Write> Writer<W> {
     }
 
     fn write_batch(&mut self, lines: &[u8]) {
+        if (self.renew)(&mut self.output) {
+            // No part of a line is in another file.
+            self.has_failed = false;
+        }
         // After a failure, part of a line may have been written: what follows begins on a new one.
         let begin = if self.has_failed { self.output.write_all(b"\n") } else { Ok(()) };
         match begin.and_then(|()| self.output.write_all(lines)).and_then(|()| self.output.flush()) {

@@ -138,6 +138,27 @@ fn a_hangup_loads_good_policies_and_keeps_the_last_good_ones() {
 }
 
 #[test]
+fn a_hangup_opens_the_logs_of_decisions_again() {
+    let program = Program::new();
+    let candidate = program.folder().join("candidate");
+    fs::create_dir(&candidate).unwrap();
+    fs::write(candidate.join("own.cedar"), "forbid (principal, action, resource);").unwrap();
+    let config =
+        "[log]\ndecisions = \"./decisions.log\"\nshadow = \"./shadow.log\"\n[policy]\nshadow = \"./candidate\"\n";
+    fs::write(program.folder().join("gatepost.toml"), config).unwrap();
+    let server = program.serve(&[]);
+    let logs = ["decisions.log", "shadow.log"].map(|name| program.folder().join(name));
+    for log in &logs {
+        fs::rename(log, log.with_extension("old")).unwrap();
+    }
+    server.signal("HUP");
+    soon(|| logs.iter().all(|log| log.exists()));
+    ask(server.decision(), "nobody", "GET", "/");
+    soon(|| fs::read_to_string(&logs[0]).unwrap().ends_with("}\n"));
+    assert_eq!(fs::read_to_string(logs[0].with_extension("old")).unwrap(), "");
+}
+
+#[test]
 fn bad_policies_and_taken_addresses_stop_the_start() {
     let program = Program::new();
     let folder = program.folder().join("policies");

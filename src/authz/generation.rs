@@ -26,7 +26,7 @@ pub use self::files::{Origin, Texts};
 pub(super) use self::files::{SourceFile, read_existing};
 pub use self::invariants::{FOLDER as INVARIANTS, Invariant, load_invariants};
 pub use self::proofs::Proofs;
-pub use self::restore::{RestoreError, Restored, export, restore};
+pub use self::restore::{RestoreError, Restored, export, failing_tests, restore};
 use super::actions::{Action, Actions};
 use super::analysis;
 use super::filed::Filed;

@@ -43,6 +43,12 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
     error.chain().find_map(exit_code).unwrap_or(FAILURE).into()
 }
 
+/// Tells on standard error what is to be known although the command goes on.
+pub(super) fn warn(text: &str) {
+    let text: String = text.lines().map(|line| format!("{}\n", printable(line))).collect();
+    let _ = io::stderr().lock().write_all(format!("warning: {text}").as_bytes());
+}
+
 /// The code to exit with because of this cause, if it is one that has a code of its own.
 fn exit_code(cause: &(dyn Error + 'static)) -> Option<u8> {
     if cause.is::<UsageError>() {

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::{Contents, Found, LoadError, Source};
+use super::{Contents, Found, Generation, LoadError, Source};
+use crate::authz::analysis::tests::FOLDER as TESTS;
 use crate::authz::entities;
+use crate::authz::problem::Problem;
 use crate::model::{PolicyFile, PolicyFolder};
 
 /// The mode of new files, less what the process's mask takes.
@@ -68,6 +70,20 @@ pub fn export(folders: &Source, contents: &Contents) -> Result<Restored, Restore
     write(folders, contents, None)
 }
 
+/// What the tests that are in the folder now would find wrong with `contents`, if tests are to pass: they are no part of a
+/// generation, so those of its time may be others. Nothing is written.
+///
+/// # Errors
+///
+/// What would not load cannot be tested.
+pub fn failing_tests(source: &Source, contents: &Contents) -> Result<Vec<Problem>, RestoreError> {
+    let Some(folder) = source.policies.path().filter(|_| source.tests).map(|folder| folder.join(TESTS)) else {
+        return Ok(Vec::new());
+    };
+    let generation = validate(contents)?;
+    Ok(super::test(&generation, &folder).err().map(|error| error.problems).unwrap_or_default())
+}
+
 /// `current` is what is loaded from the folders.
 fn write(source: &Source, contents: &Contents, current: Option<&Found>) -> Result<Restored, RestoreError> {
     validate(contents)?;
@@ -83,7 +99,7 @@ fn write(source: &Source, contents: &Contents, current: Option<&Found>) -> Resul
 }
 
 /// Loads the files from a folder of their own, as they would be loaded from theirs.
-fn validate(contents: &Contents) -> Result<(), RestoreError> {
+fn validate(contents: &Contents) -> Result<Generation, RestoreError> {
     let failed = |source: io::Error| RestoreError::Io { path: std::env::temp_dir(), source };
     let trial = tempfile::tempdir().map_err(failed)?;
     let (policies, schema) = (trial.path().join("policies"), trial.path().join("schema"));
@@ -97,8 +113,7 @@ fn validate(contents: &Contents) -> Result<(), RestoreError> {
         written.map_err(failed)?;
     }
     let source = Source { policies: policies.into(), schema: schema.into(), tests: false };
-    Found::read(&source).load(|_| 1, &entities::samples()).map_err(RestoreError::Invalid)?;
-    Ok(())
+    Found::read(&source).load(|_| 1, &entities::samples()).map_err(RestoreError::Invalid)
 }
 
 /// A file's name, if it stays in the folder: nothing but what was read there is ever written there.

@@ -13,7 +13,8 @@ use serde::Serialize;
 use super::history::{find, open};
 use crate::accounts::{Actor, PolicyHistory};
 use crate::app::source;
-use crate::authz::generation::{Contents, Found, Restored, Source, export, restore};
+use crate::authz::generation::{Contents, Found, Restored, Source, export, failing_tests, restore};
+use crate::cli::failure::warn;
 use crate::cli::settings::Settings;
 use crate::config::Folder;
 use crate::model::{PolicyFile, PolicyFolder};
@@ -22,7 +23,10 @@ use crate::model::{PolicyFile, PolicyFolder};
 ///
 /// Policies, schema, routes and entities that the generation did not have are removed; all other files are left alone. A
 /// running server that watches its folders puts the files in force by itself, another one at SIGHUP. Nothing is changed
-/// where files would be lost that no generation has, or that this version would not load.
+/// where files would be lost that no generation has, or that this version would not load. Nor is it where the tests in the
+/// folder `tests`, which are no part of a generation, do not hold for the policies that it had: with `policy.tests` a server
+/// would not take them. Invariants (`policy.prove`) are no part of it either, and are not looked at: `gatepost policy prove`
+/// tells whether they hold for what --to has written.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +40,7 @@ pub(in crate::cli) struct Rollback {
     /// Write to the folders `policies` and `schema` in this folder instead
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
-    /// Overwrite files that no generation has
+    /// Overwrite files that no generation has, and write files for which the tests do not hold
     #[arg(long)]
     force: bool,
 }
@@ -50,6 +54,8 @@ struct Done {
     generation: Option<u64>,
     written: Vec<PathBuf>,
     removed: Vec<PathBuf>,
+    /// How much is wrong by the tests that are in the folder: a server with `policy.tests` takes nothing until it is none.
+    failing_tests: usize,
 }
 
 impl Rollback {
@@ -70,19 +76,36 @@ impl Rollback {
                 None => must_be_known(&history, &target)?,
             }
         }
+        let failing = match &self.to {
+            Some(_) => Vec::new(),
+            None => failing_tests(&target, &contents).with_context(|| self.cannot())?,
+        };
+        if let [_, ..] = failing.as_slice() {
+            let problems: String = failing.iter().map(|problem| format!("{problem}\n")).collect();
+            let what = format!("the tests in `{}/tests` do not hold for generation {}", target.policies, self.number);
+            if !self.force {
+                bail!(
+                    "{what}, a server with `policy.tests` would not take it, and nothing was changed:\n{problems}  help: \
+                     bring back the tests of its time as well (they are in no generation) or mend them, or give --force"
+                );
+            }
+            warn(&format!("{what}: a server with `policy.tests` will not take it\n{problems}"));
+        }
         let restored = match &self.to {
             Some(_) => export(&target, &contents),
             None => restore(&target, &contents),
         };
-        let Restored { written, removed } = restored.with_context(|| {
-            format!("cannot write generation {} back; --to FOLDER writes it elsewhere", self.number)
-        })?;
+        let Restored { written, removed } = restored.with_context(|| self.cannot())?;
         let changed = self.to.is_none() && !(written.is_empty() && removed.is_empty());
         let recorded = changed.then(|| history.record_rollback(&Actor::console(), &contents)).transpose();
         let generation = recorded.context("the files are written back, and the history could not be written")?;
-        let done = Done { restored: self.number, generation, written, removed };
+        let done = Done { restored: self.number, generation, written, removed, failing_tests: failing.len() };
         settings.output().done(&done, &done.sentence())?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn cannot(&self) -> String {
+        format!("cannot write generation {} back; --to FOLDER writes it elsewhere", self.number)
     }
 }
 
@@ -117,13 +140,14 @@ fn must_not_exist(target: &Source) -> Result<()> {
 
 impl Done {
     fn sentence(&self) -> String {
-        let Self { restored, generation, written, removed } = self;
+        let Self { restored, generation, written, removed, .. } = self;
         let (written, removed) = (written.len(), removed.len());
+        let files = if written == 1 { "file" } else { "files" };
         match generation {
             None if written == 0 && removed == 0 => format!("the files are those of generation {restored} already"),
-            None => format!("generation {restored}: {written} files written, {removed} removed"),
+            None => format!("generation {restored}: {written} {files} written, {removed} removed"),
             Some(generation) => format!(
-                "generation {restored} is written back as generation {generation}: {written} files written, {removed} \
+                "generation {restored} is written back as generation {generation}: {written} {files} written, {removed} \
                  removed"
             ),
         }

@@ -118,3 +118,50 @@ fn a_rollback_loses_nothing_and_works_where_the_files_are_broken() {
     assert!(gone.contains("generation 99 is not in the history, which has 1"), "{gone}");
     assert!(Program::new().failure(&["policy", "history"]).contains("there is no database"));
 }
+
+/// A test for which [`CLOSED`] holds, and what is shipped does not.
+const CLOSED_TEST: &str =
+    "[[table]]\nname = \"closed\"\nwho = [\"operator\"]\non = \"Application\"\n[table.may]\nView = \"no\"\n";
+
+#[test]
+fn a_rollback_to_what_the_tests_do_not_hold_for_is_refused_or_forced() {
+    let (program, server) = serving();
+    let (own, tests) = (program.folder().join("policies/own.cedar"), program.folder().join("policies/tests"));
+    in_force(&server, 1);
+    // The tests go along with the policies, and are in no generation.
+    fs::create_dir(&tests).unwrap();
+    fs::write(tests.join("own.toml"), CLOSED_TEST).unwrap();
+    fs::write(&own, CLOSED).unwrap();
+    in_force(&server, 2);
+    let refused = program.failure(&["policy", "rollback", "1"]);
+    assert!(
+        refused.contains("the tests in `policies/tests` do not hold for generation 1")
+            && refused.contains("policies/tests/own.toml:")
+            && refused.contains("operator: View on Application): expected deny, came allow")
+            && refused.contains("--force"),
+        "{refused}"
+    );
+    assert!(own.exists());
+    assert_eq!(numbers(&program.json(&["policy", "history"])), [(2, "watcher"), (1, "start")]);
+    // Elsewhere nothing is put into force.
+    assert_eq!(program.json(&["policy", "rollback", "1", "--to", "elsewhere"])["failing_tests"], 0);
+
+    let forced = program.run(&["policy", "rollback", "1", "--force", "--output", "json"]);
+    assert_eq!((forced.code, &forced.json()["failing_tests"], own.exists()), (0, &json!(1), false), "{forced:?}");
+    assert!(
+        forced.err.starts_with("warning: the tests in `policies/tests` do not hold for generation 1: a server"),
+        "{forced:?}"
+    );
+    let ready = || send(server.decision(), "GET", "/readyz", &[], "").json()["policies"].clone();
+    until(Duration::from_secs(20), "the refusal", || (!ready()["last_reload_error"].is_null()).then_some(()));
+    assert_eq!(ready()["generation"], 2);
+
+    // Where no tests need pass, none are asked.
+    fs::write(&own, CLOSED).unwrap();
+    let mut program = program;
+    program.set("GATEPOST_POLICY_TESTS", "false");
+    let done = program.run(&["policy", "rollback", "1"]);
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
+    let done = program.run(&["policy", "rollback", "2"]);
+    assert!(done.code == 0 && done.out.ends_with(": 1 file written, 0 removed\n"), "{done:?}");
+}

@@ -10,9 +10,10 @@ mod rule;
 use cedar_policy_core::parser::Loc;
 
 pub use self::rule::{Rule, Severity};
+use super::tests as expected;
 use crate::authz::entities;
 use crate::authz::generation::files::SourceFile;
-use crate::authz::generation::{self, Generation, Source};
+use crate::authz::generation::{self, Generation, Origin, Source};
 use crate::authz::problem::Problem;
 
 /// What was found.
@@ -26,6 +27,8 @@ pub struct Report {
     pub policies: usize,
     /// How many routes they have, if they could be loaded.
     pub routes: usize,
+    /// How many expected decisions were tried, if any were to be.
+    pub tests: Option<usize>,
     /// The findings, by file and line.
     pub findings: Vec<Finding>,
 }
@@ -39,13 +42,16 @@ pub struct Finding {
     pub problem: Problem,
 }
 
-/// Looks at all files of a generation.
+/// Looks at all files of a generation, and runs the tests beside its policies if a server with this source would.
 pub fn lint(source: &Source) -> Report {
-    let (files, loaded) = generation::load_with_files(source, &entities::samples());
+    // They are run below: a test that fails keeps nothing else from being told.
+    let untested = Source { tests: false, ..source.clone() };
+    let (files, loaded) = generation::load_with_files(&untested, &entities::samples());
     let mut findings: Vec<Finding> = match &loaded {
         Ok(generation) => Lint { generation, files: &files, findings: Vec::new() }.run(),
         Err(error) => error.problems().iter().map(|problem| Finding::of_load(problem, source)).collect(),
     };
+    let tests = loaded.as_ref().ok().and_then(|generation| test(generation, source, &mut findings));
     let place = |finding: &Finding| (finding.problem.clone(), finding.rule);
     findings.sort_by_cached_key(place);
     let count = |of: fn(&Generation) -> usize| loaded.as_ref().map(of).unwrap_or_default();
@@ -53,8 +59,26 @@ pub fn lint(source: &Source) -> Report {
         loads: loaded.is_ok(),
         policies: count(|generation| generation.policies().policies().count()),
         routes: count(|generation| generation.routes().as_slice().len()),
+        tests,
         files: files.into_iter().map(|file| file.name).collect(),
         findings,
+    }
+}
+
+/// Runs the tests; gives how many there are, unless there is nothing to run.
+fn test(generation: &Generation, source: &Source, findings: &mut Vec<Finding>) -> Option<usize> {
+    let is_tested = source.tests && generation.policies_origin() == Origin::Folder;
+    let folder = source.policies.path().filter(|_| is_tested)?.join(expected::FOLDER);
+    let find = |problem| Finding { rule: Rule::TestFailed, problem };
+    match expected::run(generation, &folder) {
+        Ok(report) => {
+            findings.extend(report.problems().cloned().map(find));
+            Some(report.results().len()).filter(|count| *count > 0)
+        }
+        Err(problems) => {
+            findings.extend(problems.into_iter().map(find));
+            None
+        }
     }
 }
 

@@ -14,10 +14,12 @@ use crate::authz::generation::Source;
 use crate::cli::FAILURE;
 use crate::cli::output::{Format, printable};
 use crate::cli::settings::Settings;
+use crate::config::Policy;
 
 /// Check policies, schema, routes and entities, and tell all that is wrong or odd
 ///
-/// Errors are what keeps a server from taking the files, and policies that always fail. Warnings are what it would take
+/// Errors are what keeps a server from taking the files, failing tests in the folder `tests` of the policies included, and
+/// policies that always fail. Warnings are what it would take
 /// and what is probably not meant: policies that can never apply, permits that are always overruled, actions that nobody
 /// is permitted, routes that no request takes, policies without `@id`. Notes are good to know. What may be odd is told
 /// once the files have no error. Exit code: 0 fine, 1 errors, or warnings that are denied, 2 wrong usage.
@@ -33,6 +35,9 @@ pub(in crate::cli) struct Check {
     /// What else is to fail, besides errors
     #[arg(long, value_enum, value_name = "WHAT")]
     deny: Option<Deny>,
+    /// Leave out the tests, as a server without `policy.tests` does
+    #[arg(long)]
+    no_tests: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -56,7 +61,8 @@ struct FindingRow<'a> {
 impl Check {
     pub(in crate::cli) fn run(self, settings: &Settings) -> Result<ExitCode> {
         let (config, _) = settings.load(Vec::new())?;
-        let report = lint(&Source { policies: config.policy.policies, schema: config.policy.schema, tests: false });
+        let Policy { policies, schema, tests, .. } = config.policy;
+        let report = lint(&Source { policies, schema, tests: tests && !self.no_tests });
         let output = settings.output();
         match output.format() {
             Format::Sarif => output.json(&sarif::log(&report))?,
@@ -86,12 +92,13 @@ impl<'a> From<&'a Finding> for FindingRow<'a> {
 }
 
 fn document(report: &Report) -> Value {
-    let Report { files, loads, policies, routes, findings } = report;
+    let Report { files, loads, policies, routes, tests, findings } = report;
     json!({
         "files": files,
         "loads": loads,
         "policies": policies,
         "routes": routes,
+        "tests": tests,
         "errors": report.count(Severity::Error),
         "warnings": report.count(Severity::Warning),
         "notes": report.count(Severity::Note),
@@ -114,6 +121,9 @@ fn text(report: &Report) -> String {
     if report.loads {
         let (policies, routes) = (counted_as(report.policies, "policy", "policies"), counted(report.routes, "route"));
         looked_at.push_str(&format!(", {policies}, {routes}"));
+        if let Some(tests) = report.tests {
+            looked_at.push_str(&format!(", {}", counted(tests, "test")));
+        }
     }
     let found: Vec<String> = [Severity::Error, Severity::Warning, Severity::Note]
         .into_iter()

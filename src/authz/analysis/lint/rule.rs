@@ -24,6 +24,8 @@ pub enum Rule {
     EntityInvalid,
     /// A folder cannot be read, or has nothing in it.
     FolderInvalid,
+    /// A test beside the policies does not hold, or cannot be read.
+    TestFailed,
     /// A policy fails for all requests of some kind, and so denies them.
     PolicyFails,
     /// A policy that no request satisfies.
@@ -53,12 +55,13 @@ impl Severity {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::PolicyInvalid,
         Self::SchemaInvalid,
         Self::RouteInvalid,
         Self::EntityInvalid,
         Self::FolderInvalid,
+        Self::TestFailed,
         Self::PolicyFails,
         Self::PolicyNeverApplies,
         Self::PolicyOverruled,
@@ -76,6 +79,7 @@ impl Rule {
             Self::RouteInvalid => "route-invalid",
             Self::EntityInvalid => "entity-invalid",
             Self::FolderInvalid => "folder-invalid",
+            Self::TestFailed => "test-failed",
             Self::PolicyFails => "policy-fails",
             Self::PolicyNeverApplies => "policy-never-applies",
             Self::PolicyOverruled => "policy-overruled",
@@ -94,6 +98,7 @@ impl Rule {
             | Self::RouteInvalid
             | Self::EntityInvalid
             | Self::FolderInvalid
+            | Self::TestFailed
             | Self::PolicyFails => Severity::Error,
             Self::PolicyNeverApplies
             | Self::PolicyOverruled
@@ -114,6 +119,7 @@ impl Rule {
             }
             Self::EntityInvalid => "An entity of a file is not well formed or does not fit the schema.",
             Self::FolderInvalid => "A folder cannot be read, or what is in it does not make a whole.",
+            Self::TestFailed => "The policies do not decide as a test expects, or the test cannot be read.",
             Self::PolicyFails => "A policy fails for all requests of some kind, so all of these are denied.",
             Self::PolicyNeverApplies => "No request can satisfy the policy.",
             Self::PolicyOverruled => "Wherever the permit could apply, a forbid applies as well.",

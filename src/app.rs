@@ -92,12 +92,22 @@ impl App {
 
     /// The same with proofs that may be stopped meanwhile.
     pub fn open_proving(config: &Config, clock: Arc<dyn Clock>, proofs: Proofs) -> Result<Self, AppError> {
-        Self::assemble(config, clock, Arc::new(SqliteStore::open(&config.store.path)?), proofs)
+        let store = Arc::new(SqliteStore::open(&config.store.path)?);
+        Ok(Self::assemble(config, clock, store, proofs, Otherwise::Fail)?.0)
+    }
+
+    /// The same for whoever runs the program, and so owns the database: where the files cannot be taken, the newest
+    /// generation that a server has recorded decides, if there is one. Gives as well why the files could not be taken.
+    ///
+    /// Never for a server, which must not decide by what its files do not say.
+    pub fn open_for_console(config: &Config, clock: Arc<dyn Clock>) -> Result<(Self, Option<LoadError>), AppError> {
+        let store = Arc::new(SqliteStore::open(&config.store.path)?);
+        Self::assemble(config, clock, store, proofs(&config.policy), Otherwise::Recorded)
     }
 
     /// The same with a store that is open.
     pub fn with_store(config: &Config, clock: Arc<dyn Clock>, store: Arc<dyn Store>) -> Result<Self, AppError> {
-        Self::assemble(config, clock, store, proofs(&config.policy))
+        Ok(Self::assemble(config, clock, store, proofs(&config.policy), Otherwise::Fail)?.0)
     }
 
     fn assemble(
@@ -105,7 +115,8 @@ impl App {
         clock: Arc<dyn Clock>,
         store: Arc<dyn Store>,
         proofs: Proofs,
-    ) -> Result<Self, AppError> {
+        otherwise: Otherwise,
+    ) -> Result<(Self, Option<LoadError>), AppError> {
         let vault = Arc::new(match &config.store.key {
             Some(key) => Vault::from_key(key.expose()),
             None => Vault::open(&config.store.key_file)?,
@@ -127,9 +138,17 @@ impl App {
             numbered = history.number_for(contents);
             numbered.as_ref().copied().unwrap_or_default()
         };
-        let engine =
-            Engine::start(source(&config.policy), proofs, number, Arc::clone(&store), Arc::clone(&versions), capacity)?;
+        let (from, engine_store, engine_versions) = (source(&config.policy), Arc::clone(&store), Arc::clone(&versions));
+        let started = Engine::start(from.clone(), proofs, number, engine_store, engine_versions, capacity);
         numbered?;
+        let (engine, unused) = match (started, otherwise) {
+            (Ok(engine), _) => (engine, None),
+            (Err(error), Otherwise::Fail) => return Err(error.into()),
+            (Err(error), Otherwise::Recorded) => {
+                let Some(newest) = history.load_newest()? else { return Err(error.into()) };
+                (Engine::on(newest, from, Arc::clone(&store), Arc::clone(&versions), capacity), Some(error))
+            }
+        };
         let engine = Arc::new(match &config.policy.shadow {
             Some(folder) => engine.with_candidate(folder.clone()),
             None => engine,
@@ -177,7 +196,7 @@ impl App {
             config.decision.assertion_audience.clone().map(|audience| Assertions::new(Arc::clone(&keyring), audience)),
             Respond::new(config.decision.headers.clone()),
         ));
-        Ok(Self { accounts, verifier, engine, gate, keyring, coherence, store, metrics, clock })
+        Ok((Self { accounts, verifier, engine, gate, keyring, coherence, store, metrics, clock }, unused))
     }
 
     /// What is to be done every now and then: mail that is due, the uses of keys, what has expired. Blocks.
@@ -204,6 +223,15 @@ impl App {
     pub fn policy_history(config: &Config, clock: Arc<dyn Clock>) -> Result<PolicyHistory, AppError> {
         Ok(PolicyHistory::new(Arc::new(SqliteStore::open(&config.store.path)?), clock))
     }
+}
+
+/// What decides where the files cannot be taken.
+#[derive(Clone, Copy)]
+enum Otherwise {
+    /// Nothing.
+    Fail,
+    /// The newest generation that is recorded.
+    Recorded,
 }
 
 /// Where the policies are read from.

@@ -82,7 +82,8 @@ All configuration keys: gatepost config reference";
 /// The authorization sidecar for reverse proxies.
 ///
 /// The commands besides `serve` work on the database of this machine, also while a server runs on it: what they change
-/// is in force there within one second. With --server they do through a running server what its users may do.
+/// is in force there within one second. Where the files of the policies cannot be taken, they go by the newest policies that
+/// a server has recorded there, with a warning, unless --policies or --schema names files. With --server they do through a running server what its users may do.
 #[derive(Parser)]
 #[command(name = "gatepost", version, max_term_width = 100, after_help = EXAMPLES)]
 struct CommandLine {

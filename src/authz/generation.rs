@@ -177,6 +177,14 @@ pub fn load_with(
     Found::new(source, policies, schema).load(|_| number, built)
 }
 
+/// Validates a generation that was kept, to be known by the number that it had. No tests are run.
+pub fn load_kept(contents: &Contents, number: u64) -> Result<Generation, LoadError> {
+    let texts = |folder: PolicyFolder| contents.texts(folder, format!("generation:{number}:{}", folder.as_str()));
+    let (policies, schema) = (texts(PolicyFolder::Policies).policies(), texts(PolicyFolder::Schema).schema());
+    let found = Found { policies, schema, contents: Some(contents.clone()), tests: None };
+    found.load(|_| number, &crate::authz::entities::samples())
+}
+
 /// Reads and validates a generation, and gives the files that were read as well: what is found out of it can then be told
 /// with its place.
 pub(super) fn load_with_files(source: &Source, built: &[Entity]) -> (Vec<SourceFile>, Result<Generation, LoadError>) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
+use super::failure::warn;
 use super::settings::Settings;
 use crate::accounts::{AccountError, Accounts, Actor};
 use crate::app::App;
@@ -23,8 +24,18 @@ pub(super) struct Console {
 impl Console {
     /// Opens an existing database. A mistyped path, or another working folder, makes no new one.
     pub(super) fn open(settings: &Settings) -> Result<Self> {
+        Self::open_with(settings, |_| {})
+    }
+
+    /// The same to explain decisions: tests that fail keep nobody from learning why.
+    pub(super) fn open_to_explain(settings: &Settings) -> Result<Self> {
+        Self::open_with(settings, |config| config.policy.tests = false)
+    }
+
+    fn open_with(settings: &Settings, change: impl FnOnce(&mut Config)) -> Result<Self> {
         settings.must_name_no_server()?;
-        let (config, _) = settings.load(Vec::new())?;
+        let (mut config, _) = settings.load(Vec::new())?;
+        change(&mut config);
         if matches!(config.store.path.try_exists(), Ok(false)) {
             bail!(
                 "there is no database `{}`: name it with --store or in the configuration; `gatepost serve` and \
@@ -32,24 +43,39 @@ impl Console {
                 config.store.path.display()
             );
         }
-        Self::start(config)
+        Self::start(settings, config)
     }
 
     /// Opens a database, which is made if it does not exist.
     pub(super) fn open_or_create(settings: &Settings) -> Result<Self> {
         settings.must_name_no_server()?;
         let (config, _) = settings.load(Vec::new())?;
-        Self::start(config)
+        Self::start(settings, config)
     }
 
-    fn start(mut config: Config) -> Result<Self> {
+    /// A file that somebody is in the middle of editing, or a test that fails, keeps nobody from revoking a key: the newest
+    /// generation that a server has recorded decides then. Policies that the command line names are never replaced.
+    fn start(settings: &Settings, mut config: Config) -> Result<Self> {
         log::init(log::Format::Text, "warn")?;
         // Nothing is decided for a proxy here, and the file may be the server's own.
         config.log.decisions = DecisionTarget::Off;
         // Nothing comes into force here either: the server proves what it takes up.
         config.policy.prove = Prove::Off;
         config.policy.shadow = None;
-        let app = App::open(&config, Arc::new(SystemClock))?;
+        if settings.names_policies() {
+            let app = App::open(&config, Arc::new(SystemClock))?;
+            return Ok(Self { app, actor: Actor::console() });
+        }
+        let (app, unused) = App::open_for_console(&config, Arc::new(SystemClock))?;
+        if let Some(error) = unused {
+            let first = error.problems().first().map(ToString::to_string).unwrap_or_default();
+            warn(&format!(
+                "generation {}, the newest that is recorded, decides in place of the files, which cannot be loaded: {}\n  \
+                 help: `gatepost policy check` tells all that is wrong with them",
+                app.engine.generation().number(),
+                first.lines().next().unwrap_or_default(),
+            ));
+        }
         Ok(Self { app, actor: Actor::console() })
     }
 

@@ -64,6 +64,11 @@ impl Settings {
         self.store.is_some()
     }
 
+    /// Whether policies, or a schema, are named on the command line.
+    pub(super) fn names_policies(&self) -> bool {
+        self.policies.is_some() || self.schema.is_some()
+    }
+
     /// The authorities that certificates may be from, in place of the public ones.
     pub(super) fn ca_file(&self) -> Option<&Path> {
         self.ca_file.as_deref()
@@ -102,10 +107,12 @@ impl Settings {
 
     /// An error if a server is named: what follows is done on the database of this machine.
     pub(super) fn must_name_no_server(&self) -> Result<(), UsageError> {
-        match self.server_address()? {
-            Some(_) => Err(UsageError::console_only()),
-            None => Ok(()),
-        }
+        if self.names_server()? { Err(UsageError::console_only()) } else { Ok(()) }
+    }
+
+    /// Whether a server is named, by the option or by the environment.
+    pub(super) fn names_server(&self) -> Result<bool, UsageError> {
+        Ok(self.server_address()?.is_some())
     }
 
     /// An error if the option names a server: what follows asks none, whatever the environment names.

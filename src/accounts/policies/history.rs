@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::accounts::{Actor, Result};
 use crate::audit::{self, Draft};
-use crate::authz::generation::Contents;
+use crate::authz::generation::{Contents, Generation, load_kept};
 use crate::clock::Clock;
 use crate::model::{EventAction, PolicyFile, PolicyGeneration, ReloadCause, UserId};
 use crate::store::{Store, StoreError};
@@ -48,6 +48,13 @@ impl PolicyHistory {
     /// The newest generations, newest first.
     pub fn newest(&self, limit: u32) -> Result<Vec<PolicyGeneration>> {
         Ok(self.store.policy_generations(None, limit)?)
+    }
+
+    /// The newest generation, under its number, for whoever decides where the files cannot be loaded; nothing if none is
+    /// kept, or if this version does not load it.
+    pub fn load_newest(&self) -> Result<Option<Generation>> {
+        let newest = self.newest(1)?.pop();
+        Ok(newest.and_then(|newest| load_kept(&Contents::new(newest.files), newest.number).ok()))
     }
 
     /// The generation with this number, if it is kept, and the one before it.

@@ -122,7 +122,7 @@ struct Known {
 
 impl Replay {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
-        let console = Console::open(settings)?;
+        let console = Console::open_to_explain(settings)?;
         let (config, _) = settings.load(Vec::new())?;
         let source = Source { policies: config.policy.policies, schema: config.policy.schema, tests: false };
         let baseline = self.baseline.as_ref().map(|name| Side::read(name, &source, settings)).transpose()?;

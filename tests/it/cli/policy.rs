@@ -5,6 +5,7 @@ mod fmt;
 mod folders;
 mod history;
 mod odd_files;
+mod recorded;
 mod sarif;
 mod sides;
 

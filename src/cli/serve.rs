@@ -63,7 +63,10 @@ struct Signals {
 
 impl Serve {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode> {
-        settings.must_have_no_server_option()?;
+        if settings.names_server()? {
+            let message = "this starts a server on this machine: leave out --server, and unset GATEPOST_SERVER";
+            return Err(UsageError::new(message).into());
+        }
         if self.demo && settings.names_store() {
             return Err(UsageError::new("--demo has a database of its own: leave out --store").into());
         }

@@ -138,6 +138,20 @@ fn a_hangup_loads_good_policies_and_keeps_the_last_good_ones() {
 }
 
 #[test]
+fn a_server_that_is_named_is_no_server_to_start() {
+    let mut program = Program::new();
+    program.set("GATEPOST_SERVER", "http://127.0.0.1:1");
+    let run = program.run(&["serve", "--demo", "--listen", "nonsense"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(
+        run.err.contains("this starts a server on this machine: leave out --server, and unset GATEPOST_SERVER"),
+        "{run:?}"
+    );
+    program.set("GATEPOST_SERVER", "");
+    assert_eq!(program.run(&["serve", "--listen", "nonsense"]).code, 1);
+}
+
+#[test]
 fn a_hangup_opens_the_logs_of_decisions_again() {
     let program = Program::new();
     let candidate = program.folder().join("candidate");

@@ -63,7 +63,7 @@ pub enum AccountError {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// It exists already.
-    #[error("there is such a {0} already")]
+    #[error("there is such {} already", with_article(.0))]
     Exists(&'static str),
     /// A value cannot be accepted.
     #[error("`{field}`: {message}")]
@@ -127,6 +127,12 @@ pub enum AccountError {
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
+}
+
+/// The noun with its indefinite article, for messages.
+pub(crate) fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {noun}")
 }
 
 impl From<StoreError> for AccountError {

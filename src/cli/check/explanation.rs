@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::accounts::with_article;
 use crate::authz::analysis::explain::{Explained, Miss};
 use crate::authz::{self, routes};
 use crate::cli::output::{aligned, printable, to_line};
@@ -181,7 +182,7 @@ impl Explanation {
         let credential = match &self.credential {
             CredentialUsed::None => "-".to_owned(),
             CredentialUsed::Invalid => "a token that is not valid".to_owned(),
-            CredentialUsed::Assumed { kind } => format!("a {}, assumed", kind.as_str()),
+            CredentialUsed::Assumed { kind } => format!("{}, assumed", with_article(kind.as_str())),
             CredentialUsed::Verified { kind, id } => format!("{} {id}", kind.as_str()),
         };
         let route = self.route.as_ref().map(|Route { file, line, host, methods, path, action }| {

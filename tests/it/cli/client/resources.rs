@@ -67,7 +67,11 @@ fn applications_are_created_listed_and_deleted() {
     let list = client.json(&["app", "list"]);
     assert_eq!((list.as_array().unwrap().len(), members(&list[0])), (1, expected.to_vec()));
     assert_eq!((&list[0]["role"], &list[0]["shared"]), (&json!("administrator"), &json!(false)));
-    client.fails(&["app", "create", "lamp", "--organization", "otto"], 7, "error: there is such a");
+    client.fails(
+        &["app", "create", "lamp", "--organization", "otto"],
+        7,
+        "error: there is such an application already",
+    );
     let foreign = client.world.application.to_string();
     client.fails(&["app", "delete", &foreign], 6, "error: there is no application with the id or name");
     assert_eq!(client.json(&["app", "delete", "lamp"]), json!({"deleted": created["id"]}));

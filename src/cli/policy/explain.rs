@@ -11,6 +11,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cli::FAILURE;
 use crate::cli::check::explanation::Explanation;
 use crate::cli::check::{Asked, Assumed, Caller, explain};
 use crate::cli::console::Console;
@@ -26,7 +27,7 @@ use crate::model::{CredentialKind, DecisionId, UserId};
 /// stood in the way of each policy that permits the action in general, and the least role that would do. The log does not
 /// tell whether a second factor was given; none is assumed. For whoever has the machine: callers learn nothing of it.
 ///
-/// Exit code: 0 the same today, 3 decided otherwise today, 1 failed, 2 wrong usage.
+/// Exit code: 0 the same today, 3 decided otherwise today, 1 failed, or it cannot be decided again, 2 wrong usage.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -69,6 +70,8 @@ struct Explained {
     today: Option<Explanation>,
 }
 
+/// Found in the log, and the same today.
+const SAME: u8 = 0;
 /// Found in the log, and not the same today.
 const OTHERWISE: u8 = 3;
 
@@ -82,12 +85,14 @@ impl Explain {
             },
         };
         let recorded = find(&log, &self.id.to_string())?;
-        let console = Console::open(settings)?;
+        let console = Console::open_to_explain(settings)?;
         let today = again(&console, &recorded)?;
-        let same = today.as_ref().is_none_or(|today| today.is_allowed() == (recorded.decision == "allow"));
+        let code = today.as_ref().map_or(FAILURE, |today| {
+            if today.is_allowed() == (recorded.decision == "allow") { SAME } else { OTHERWISE }
+        });
         let explained = Explained { recorded, today };
         settings.output().either(&explained, || explained.text())?;
-        Ok(if same { ExitCode::SUCCESS } else { OTHERWISE.into() })
+        Ok(code.into())
     }
 }
 
@@ -145,6 +150,12 @@ fn caller(console: &Console, record: &Record, id: UserId) -> Result<Option<Calle
     Ok(Some(Caller::User(Box::new(user), assumed)))
 }
 
+impl Record {
+    fn tells_request(&self) -> bool {
+        self.method.is_some() && self.host.is_some() && self.path.is_some()
+    }
+}
+
 impl Explained {
     fn text(&self) -> Result<String> {
         let Record { time, id, generation, decision, policies, errors, cause, action, .. } = &self.recorded;
@@ -161,9 +172,10 @@ impl Explained {
         text.push_str("\ntoday:\n");
         match &self.today {
             Some(today) => text.push_str(&today.text()?),
-            None => {
-                text.push_str("it cannot be decided again: what was asked, or the account that asked, is not there\n")
-            }
+            None if !self.recorded.tells_request() => text.push_str(
+                "it cannot be decided again: the log has no request for it, as none could be read for certain\n",
+            ),
+            None => text.push_str("it cannot be decided again: the account that asked is not there any more\n"),
         }
         Ok(text)
     }

@@ -88,6 +88,8 @@ fn a_recorded_decision_is_found_and_decided_again() {
     assert_eq!(explained["today"]["principal"]["username"], "olga");
     assert_eq!(explained["today"]["credential"], json!({"state": "assumed", "kind": "api_key"}));
     assert_eq!(explained["today"]["least_role"], "developer");
+    let run_as_text = program.run(&["policy", "explain", &denied]);
+    assert!(run_as_text.out.contains("an api_key, assumed"), "{run_as_text:?}");
     assert!(!run.out.contains(key["key"].as_str().unwrap()));
 
     // What has changed since is told.
@@ -97,7 +99,9 @@ fn a_recorded_decision_is_found_and_decided_again() {
     assert!(run.out.contains("recorded:  deny at ") && run.out.contains("decision:    allow (200)"), "{}", run.out);
 
     let run = program.run(&["policy", "explain", &malformed, "--log", log.to_str().unwrap(), "--output", "json"]);
-    assert_eq!((run.code, &run.json()["today"]), (0, &Value::Null));
+    assert_eq!((run.code, &run.json()["today"]), (1, &Value::Null));
+    let run = program.run(&["policy", "explain", &malformed]);
+    assert!(run.code == 1 && run.out.contains("the log has no request for it"), "{run:?}");
     let missing = program.failure(&["policy", "explain", "00000000-0000-7000-8000-000000000000"]);
     assert!(missing.contains("there is no decision `00000000-0000-7000-8000-000000000000` in "), "{missing}");
     assert_eq!(program.run(&["policy", "explain", "nonsense"]).code, 2);

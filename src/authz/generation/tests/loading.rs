@@ -316,6 +316,29 @@ fn an_action_comes_with_its_groups() {
 }
 
 #[test]
+fn an_action_of_ones_own_is_none_that_a_key_for_actions_has() {
+    let folders = Folders::new()
+        .write(
+            "schema/own.cedarschema",
+            "action Restart appliesTo { principal: User, resource: Installation, context: RequestContext };",
+        )
+        .write("policies/own.cedar", "permit (principal, action == Action::\"Restart\", resource);");
+    let generation = folders.load().unwrap();
+    let entities = Entities::from_json_value(entities("paid", "standard"), Some(generation.schema())).unwrap();
+    let world = World { generation, entities };
+    let decide = |more: Value| {
+        let mut credential = context(json!({}))["credential"].clone();
+        credential.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let installation = "Installation::\"local\"";
+        world.decide("User::\"installer\"", "Restart", installation, json!({ "credential": credential })).0
+    };
+    assert_eq!(decide(json!({})), Decision::Allow);
+    for scope in [json!({"actions": ["View"]}), json!({"read_only": true}), json!({"applications": []})] {
+        assert_eq!(decide(scope.clone()), Decision::Deny, "{scope}");
+    }
+}
+
+#[test]
 fn what_a_decision_on_an_action_can_read_is_what_its_policies_read() {
     let read = |folders: &Folders, action: &str| {
         let generation = folders.load().unwrap();

@@ -28,6 +28,12 @@ pub enum ListenError {
     /// Something that is not a socket is in the way. It is left alone.
     #[error("cannot listen on `unix:{}`: something that is not a socket is there", .0.display())]
     NotASocket(PathBuf),
+    /// A socket of systemd's that no permissions guard.
+    #[error(
+        "cannot listen on `{0}`: the socket has no path (it is in the abstract namespace), so every process on the machine \
+         may connect; give it one"
+    )]
+    Abstract(ListenAddress),
     /// The system says no.
     #[error("cannot listen on `{address}`: {source}")]
     System {
@@ -91,7 +97,9 @@ impl Listener {
                         Kind::Unix { listener: UnixListener::from_std(listener).map_err(system)?, _socket: None }
                     }
                 };
-                let address = kind.address().map_err(system)?.unwrap_or_else(|| address.clone());
+                // INVARIANT: a Unix socket has permissions, which are what makes its peers trusted.
+                let named = kind.address().map_err(system)?;
+                let address = named.ok_or_else(|| ListenError::Abstract(address.clone()))?;
                 Ok(Self { address, kind, tls: None })
             }
         }

@@ -1,8 +1,9 @@
 //! `gatepost serve`.
 
 use std::fs;
-use std::net::SocketAddr;
-use std::os::unix::net::UnixListener;
+use std::net;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use super::program::{Program, Server};
 use crate::support::{Address, send, until};
 
 /// nginx's question whether `token` may do this.
-fn ask(decision: SocketAddr, token: &str, method: &str, path: &str) -> u16 {
+fn ask(decision: net::SocketAddr, token: &str, method: &str, path: &str) -> u16 {
     let headers = [
         ("Authorization", &*format!("Bearer {token}")),
         ("X-Original-Method", method),
@@ -78,6 +79,15 @@ fn a_socket_that_systemd_has_opened_is_served_and_left_to_it() {
 
     let error = program.failure(&["serve", "--listen", "fd:3", "--portal-listen", "127.0.0.1:0"]);
     assert!(error.contains("cannot listen on `fd:3`: no such socket was handed over"), "{error}");
+}
+
+#[test]
+fn an_inherited_socket_without_permissions_is_refused() {
+    let program = Program::new();
+    let name = SocketAddr::from_abstract_name(format!("gatepost-test-{}", std::process::id())).unwrap();
+    let socket = UnixListener::bind_addr(&name).unwrap();
+    let error = program.refused_on(socket.into(), "fd:3");
+    assert!(error.contains("cannot listen on `fd:3`: the socket has no path"), "{error}");
 }
 
 #[test]

@@ -58,7 +58,14 @@ impl Bound {
         let tls = config.decision.tls.as_ref().map(load_tls).transpose()?.map(Arc::new);
         let decision = Listener::bind(&config.decision.listen).await?.with_tls(tls.clone());
         let fastcgi = match &config.fastcgi {
-            Some(address) => Some(Listener::bind(address).await?),
+            Some(address) => {
+                let listener = Listener::bind(address).await?;
+                // The configuration was asked already, but for where an inherited socket listens.
+                if config.decision.certifies_peers() && listener.address().is_beyond_this_machine() {
+                    return Err(AppError::FastCgi(listener.address().clone()));
+                }
+                Some(listener)
+            }
             None => None,
         };
         let portal = Listener::bind(&config.portal.listen).await?;

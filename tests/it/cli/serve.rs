@@ -1,7 +1,7 @@
 //! `gatepost serve`.
 
 use std::fs;
-use std::net;
+use std::net::{self, TcpListener};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
@@ -88,6 +88,25 @@ fn an_inherited_socket_without_permissions_is_refused() {
     let socket = UnixListener::bind_addr(&name).unwrap();
     let error = program.refused_on(socket.into(), "fd:3");
     assert!(error.contains("cannot listen on `fd:3`: the socket has no path"), "{error}");
+}
+
+#[test]
+fn an_inherited_socket_is_no_way_round_the_certificates_of_peers() {
+    let mut program = Program::new();
+    let own = rcgen::generate_simple_self_signed(["gatepost.test".to_owned()]).unwrap();
+    let write = |name: &str, text: &str| {
+        let path = program.folder().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (certificate, key) = (write("own.pem", &own.cert.pem()), write("key.pem", &own.signing_key.serialize_pem()));
+    program.set("GATEPOST_DECISION_TLS_CERTIFICATE", &certificate);
+    program.set("GATEPOST_DECISION_TLS_KEY", &key);
+    program.set("GATEPOST_DECISION_TLS_CLIENT_CA", &certificate);
+    program.set("GATEPOST_FASTCGI_LISTEN", "fd:3");
+    let socket = TcpListener::bind("0.0.0.0:0").unwrap();
+    let error = program.refused_on(socket.into(), "127.0.0.1:0");
+    assert!(error.contains("cannot take questions by FastCGI on `0.0.0.0:"), "{error}");
 }
 
 #[test]

@@ -110,6 +110,18 @@ fn an_inherited_socket_is_no_way_round_the_certificates_of_peers() {
 }
 
 #[test]
+fn a_trusted_name_that_anybody_may_take_is_told_at_the_start() {
+    let mut program = Program::with_application();
+    program.set("GATEPOST_AUTHZEN_CALLERS", "ada,nobody-yet");
+    let server = program.serve(&[]);
+    server.signal("TERM");
+    server.wait();
+    let log = fs::read_to_string(program.folder().join("serve.log")).unwrap();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("authzen.callers")).collect();
+    assert!(told.len() == 1 && told[0].contains("nobody-yet") && told[0].contains("ERROR"), "{log}");
+}
+
+#[test]
 fn what_the_command_line_changes_is_in_force_beside_a_server() {
     let program = Program::with_application();
     let server = program.serve(&[]);

@@ -134,14 +134,8 @@ impl App {
             numbered = history.number_for(contents);
             numbered.as_ref().copied().unwrap_or_default()
         };
-        let engine = Engine::start_with(
-            source(&config.policy),
-            proofs,
-            number,
-            Arc::clone(&store),
-            Arc::clone(&versions),
-            capacity,
-        )?;
+        let engine =
+            Engine::start(source(&config.policy), proofs, number, Arc::clone(&store), Arc::clone(&versions), capacity)?;
         numbered?;
         let engine = Arc::new(match &config.policy.shadow {
             Some(folder) => engine.with_candidate(folder.clone()),

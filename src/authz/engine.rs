@@ -70,19 +70,8 @@ pub struct Engine {
 
 impl Engine {
     /// Loads the first generation, under the number that `number` gives. Bad policies are an error: there is nothing to
-    /// decide by. No invariants are proved, now or later.
+    /// decide by. `proofs` proves the invariants, now and at each reload. Blocks.
     pub fn start(
-        source: Source,
-        number: impl FnOnce(&Contents) -> u64,
-        store: Arc<dyn Store>,
-        versions: Arc<Versions>,
-        capacity: EngineCapacity,
-    ) -> Result<Self, LoadError> {
-        Self::start_with(source, Proofs::off(), number, store, versions, capacity)
-    }
-
-    /// The same, but `proofs` proves the invariants, now and at each reload. Blocks.
-    pub fn start_with(
         source: Source,
         proofs: Proofs,
         number: impl FnOnce(&Contents) -> u64,
@@ -92,24 +81,35 @@ impl Engine {
     ) -> Result<Self, LoadError> {
         let holds = |generation: &Generation| proofs.check(generation, &source);
         let first = Found::read(&source).load_if(holds, number, &entities::samples())?;
-        Ok(Self {
+        Ok(Self { proofs, ..Self::on(first, source, store, versions, capacity) })
+    }
+
+    /// Decides by a generation that is loaded already, and proves nothing; `source` is where the next one is read from.
+    pub fn on(
+        first: Generation,
+        source: Source,
+        store: Arc<dyn Store>,
+        versions: Arc<Versions>,
+        capacity: EngineCapacity,
+    ) -> Self {
+        Self {
             store,
             versions,
             source,
-            proofs,
+            proofs: Proofs::off(),
             current: ArcSwap::from_pointee(first),
             reloading: Mutex::new(()),
             last_reload_error: ArcSwapOption::empty(),
             facts: Cache::new(capacity.facts),
             decisions: Cache::new(capacity.decisions),
             candidates: None,
-        })
+        }
     }
 
     /// The same engine with a folder of candidate policies, which are not read yet.
     #[must_use]
     pub fn with_candidate(self, folder: PathBuf) -> Self {
-        let source = Source { policies: folder, ..self.source.clone() };
+        let source = Source { policies: folder.into(), ..self.source.clone() };
         Self { candidates: Some(Candidates::new(source)), ..self }
     }
 

@@ -4,6 +4,7 @@
 //! generation, and [`LoadError`] tells all that could be found out at once.
 
 mod contents;
+pub(super) mod depth;
 mod entities;
 pub(super) mod files;
 mod invariants;
@@ -34,16 +35,17 @@ use super::prepared::Prepared;
 use super::problem::Problem;
 use super::routes::Routes;
 use super::table::Tables;
-use crate::model::PolicyFolder;
+use crate::config::Folder;
+use crate::model::{PolicyFile, PolicyFolder};
 
-/// Where a generation is read from. The program's built-in copies stand in for a folder that does not exist.
+/// Where a generation is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The folder with the policies: all its `*.cedar` files, not those of folders within.
-    pub policies: PathBuf,
+    pub policies: Folder,
     /// The folder with the schema, all its `*.cedarschema` files, and the routes, `routes.toml`. Within it may be a folder
     /// `entities` with `*.json` files: entities of types that Gatepost does not own, in Cedar's format.
-    pub schema: PathBuf,
+    pub schema: Folder,
     /// Whether the expected decisions in the policies' folder `tests`, if there is one, must hold.
     pub tests: bool,
 }
@@ -87,21 +89,14 @@ pub struct Found {
 impl Found {
     /// Reads the files.
     pub fn read(source: &Source) -> Self {
-        Self::new(source, files::read_policies(source), files::read_schema(source))
+        Self::new(source, files::read_policies(source, None), files::read_schema(source, None))
     }
 
     /// Reads the files of the generation that is to follow `previous`. A folder that `previous` was read from must still
     /// exist, or else removing it for a moment would put the built-in policies into force.
     pub fn read_next(source: &Source, previous: &Generation) -> Self {
-        let keep = |files: Result<Files, Vec<Problem>>, origin: Origin| {
-            let files = files?;
-            if (origin, files.origin) == (Origin::Folder, Origin::BuiltIn) {
-                return Err(vec![Problem::with(&files.folder, "the folder is gone")]);
-            }
-            Ok(files)
-        };
-        let policies = keep(files::read_policies(source), previous.policies_origin);
-        let schema = keep(files::read_schema(source), previous.schema_origin).and_then(|files| {
+        let policies = files::read_policies(source, Some(previous.policies_origin));
+        let schema = files::read_schema(source, Some(previous.schema_origin)).and_then(|files| {
             if previous.has_entities && files.entities.is_none() {
                 let problem = Problem::with(&format!("{}/entities", files.folder), "the folder is gone");
                 return Err(vec![problem.help("to go on without its entities, leave it empty")]);
@@ -111,14 +106,10 @@ impl Found {
         Self::new(source, policies, schema)
     }
 
-    /// Reads the policies of a candidate, for which nothing built in stands in. They are held against the schema of
-    /// `live`, whatever is in its folder by now.
+    /// Reads the policies of a candidate. They are held against the schema of `live`, whatever is in its folder by now.
     pub fn read_candidate(source: &Source, live: &Generation) -> Self {
-        let policies = files::read_policies(source).and_then(|files| match files.origin {
-            Origin::Folder => Ok(files),
-            Origin::BuiltIn => Err(vec![Problem::with(&files.folder, "the folder does not exist")]),
-        });
-        let schema = live.contents.texts(PolicyFolder::Schema, &source.schema).schema();
+        let policies = files::read_policies(source, None);
+        let schema = live.contents.texts(PolicyFolder::Schema, source.schema.to_string()).schema();
         Self::new(source, policies, schema)
     }
 
@@ -129,8 +120,17 @@ impl Found {
         };
         // What is built in is tested where it is built.
         let is_tested = source.tests && policies.as_ref().is_ok_and(|files| files.origin == Origin::Folder);
-        let tests = is_tested.then(|| source.policies.join(analysis::tests::FOLDER));
+        let tests = source.policies.path().filter(|_| is_tested).map(|folder| folder.join(analysis::tests::FOLDER));
         Self { policies, schema, contents, tests }
+    }
+
+    /// The files of one folder as they are kept, sorted, if they could be read.
+    pub fn files(&self, folder: PolicyFolder) -> Option<Vec<PolicyFile>> {
+        let files = match folder {
+            PolicyFolder::Policies => &self.policies,
+            PolicyFolder::Schema => &self.schema,
+        };
+        files.as_ref().ok().map(|files| files.kept(folder))
     }
 
     /// What was read, if all of it could be.
@@ -172,8 +172,8 @@ pub fn load_with(
     number: u64,
     built: &[Entity],
 ) -> Result<Generation, LoadError> {
-    let policies = policies.map_or_else(|| files::read_policies(source), Texts::policies);
-    let schema = schema.map_or_else(|| files::read_schema(source), Texts::schema);
+    let policies = policies.map_or_else(|| files::read_policies(source, None), Texts::policies);
+    let schema = schema.map_or_else(|| files::read_schema(source, None), Texts::schema);
     Found::new(source, policies, schema).load(|_| number, built)
 }
 

@@ -41,16 +41,17 @@ const MORE: &str = r#"
 /// The shipped files, with further policies and with an edited schema.
 fn generation(policies: &str, schema: impl Fn(String) -> String) -> Generation {
     let folder = tempfile::tempdir().unwrap();
-    let source = Source { policies: folder.path().join("policies"), schema: folder.path().join("schema"), tests: true };
+    let (policies_folder, schema_folder) = (folder.path().join("policies"), folder.path().join("schema"));
     let shipped = |path: &str| fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    fs::create_dir(&source.policies).unwrap();
-    fs::create_dir(&source.schema).unwrap();
+    fs::create_dir(&policies_folder).unwrap();
+    fs::create_dir(&schema_folder).unwrap();
     for name in ["accounts.cedar", "matrix.cedar", "scopes.cedar"] {
-        fs::write(source.policies.join(name), shipped(&format!("policies/{name}"))).unwrap();
+        fs::write(policies_folder.join(name), shipped(&format!("policies/{name}"))).unwrap();
     }
-    fs::write(source.policies.join("more.cedar"), policies).unwrap();
-    fs::write(source.schema.join("gatepost.cedarschema"), schema(shipped("schema/gatepost.cedarschema"))).unwrap();
-    fs::write(source.schema.join("routes.toml"), "").unwrap();
+    fs::write(policies_folder.join("more.cedar"), policies).unwrap();
+    fs::write(schema_folder.join("gatepost.cedarschema"), schema(shipped("schema/gatepost.cedarschema"))).unwrap();
+    fs::write(schema_folder.join("routes.toml"), "").unwrap();
+    let source = Source { policies: policies_folder.into(), schema: schema_folder.into(), tests: true };
     generation::load(&source, 3, &entities::samples()).unwrap()
 }
 

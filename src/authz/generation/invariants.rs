@@ -47,7 +47,7 @@ pub fn load_invariants(source: &Source, generation: &Generation) -> Result<(Vec<
 
 /// The folder that invariants are read from, for messages.
 pub(super) fn folder(source: &Source) -> String {
-    source.policies.join(FOLDER).display().to_string()
+    format!("{}/{FOLDER}", source.policies)
 }
 
 /// That there are no invariants, where some are wanted.

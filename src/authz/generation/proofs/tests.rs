@@ -1,5 +1,4 @@
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use super::*;
@@ -34,7 +33,7 @@ impl Folder {
     }
 
     fn source(&self) -> Source {
-        Source { policies: self.path("policies"), schema: Path::new("/nonexistent").to_owned(), tests: true }
+        Source { policies: self.path("policies").into(), schema: crate::config::Folder::BuiltIn, tests: true }
     }
 
     fn proofs(&self, prove: Prove) -> Proofs {

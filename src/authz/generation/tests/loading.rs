@@ -51,7 +51,7 @@ impl Folders {
     }
 
     fn source(&self) -> Source {
-        Source { policies: self.path("policies"), schema: self.path("schema"), tests: true }
+        Source { policies: self.path("policies").into(), schema: self.path("schema").into(), tests: true }
     }
 
     fn load(&self) -> Result<Generation, LoadError> {
@@ -210,7 +210,7 @@ fn seeded_mistakes_are_refused_with_file_and_line() {
 fn a_policy_file_that_cannot_be_read_is_a_problem() {
     let folders = Folders::new();
     fs::create_dir(folders.path("policies/folder.cedar")).unwrap();
-    assert!(folders.problems()[0].starts_with("policies/folder.cedar: cannot read the file"));
+    assert!(folders.problems()[0].starts_with("policies/folder.cedar: this is no file"));
     let folders = Folders::new();
     std::os::unix::fs::symlink("nowhere", folders.path("policies/dangling.cedar")).unwrap();
     assert!(folders.problems()[0].starts_with("policies/dangling.cedar: cannot read the file"));
@@ -221,7 +221,7 @@ fn a_policy_file_that_cannot_be_read_is_a_problem() {
     let folders = Folders::new();
     fs::remove_dir_all(folders.path("policies")).unwrap();
     let folders = folders.write("policies", "a file");
-    assert!(folders.problems()[0].starts_with("policies: cannot read the folder"));
+    assert!(folders.problems()[0].starts_with("policies: this is no folder"));
 }
 
 #[test]
@@ -295,11 +295,35 @@ fn a_reload_counts_on_and_does_not_fall_back_to_what_is_built_in() {
     let error = reload(&folders.source(), &first).unwrap_err();
     assert_eq!(error.problems().len(), 1);
     assert!(error.to_string().ends_with("/policies: the folder is gone"), "{error}");
-    assert!(folders.load().is_ok(), "a start uses the built-in copies");
 
-    let built_in = built_in();
-    let nowhere = Source { policies: "/nonexistent/a".into(), schema: "/nonexistent/b".into(), tests: true };
-    assert_eq!(reload(&nowhere, &built_in).unwrap().number(), 2);
+    // Nor where nobody has named it.
+    let usual = Source { policies: Folder::Usual(folders.path("policies")), ..folders.source() };
+    assert!(reload(&usual, &first).unwrap_err().to_string().ends_with("/policies: the folder is gone"));
+    assert_eq!(load(&usual, 1, &[]).unwrap().policies_origin(), Origin::BuiltIn, "a start uses the built-in copies");
+}
+
+#[test]
+fn a_folder_that_was_named_must_exist_and_the_usual_ones_need_not() {
+    let nowhere = |name: &str| PathBuf::from("/nonexistent").join(name);
+    let usual = Source { policies: Folder::Usual(nowhere("a")), schema: Folder::Usual(nowhere("b")), tests: true };
+    let first = load(&usual, 1, &[]).unwrap();
+    assert_eq!((first.policies_origin(), first.schema_origin()), (Origin::BuiltIn, Origin::BuiltIn));
+    assert_eq!(reload(&usual, &first).unwrap().number(), 2);
+
+    let by = Some("`--policies`".to_owned());
+    let named =
+        Source { policies: Folder::named("/nonexistent/a", by.clone()), schema: nowhere("b").into(), tests: true };
+    for error in [load(&named, 1, &[]).unwrap_err(), reload(&named, &first).unwrap_err()] {
+        assert_eq!(
+            error.to_string(),
+            "the policies were not loaded\n\
+             /nonexistent/a: there is no such folder\n  \
+             help: `--policies` names it: say `built-in` there to use what is built in, or leave it out\n\
+             /nonexistent/b: there is no such folder"
+        );
+    }
+    let built_in = Source { policies: Folder::named("built-in", by), ..usual };
+    assert_eq!(load(&built_in, 1, &[]).unwrap().policies_origin(), Origin::BuiltIn);
 }
 
 #[test]
@@ -383,7 +407,7 @@ fn what_a_decision_on_an_action_can_read_is_what_its_policies_read() {
 #[test]
 fn the_repository_folder_is_what_is_built_in() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let source = Source { policies: root.join("policies"), schema: root.join("schema"), tests: true };
+    let source = Source { policies: root.join("policies").into(), schema: root.join("schema").into(), tests: true };
     assert_eq!(load(&source, 1, &[]).unwrap().policies(), built_in().policies());
 }
 

@@ -10,9 +10,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
 
 use super::inherited::{self, Inherited};
-use super::tls::{Tls, TlsConnection};
+use super::tls::{Authorities, Tls, TlsConnection};
 use crate::model::ListenAddress;
 
 /// Who may connect to a Unix socket: its owner and its group. Put the proxy into the group, or the socket into a
@@ -113,6 +114,11 @@ impl Listener {
     /// Where it really listens: with the port that the system chose, if port 0 was asked for.
     pub fn address(&self) -> &ListenAddress {
         &self.address
+    }
+
+    /// Tells when the authorities of clients are others, if clients must show certificates.
+    pub(super) fn authorities(&self) -> Option<watch::Receiver<Authorities>> {
+        self.tls.as_ref().filter(|tls| tls.certifies_clients()).map(|tls| tls.authorities())
     }
 
     /// Waits for the next connection. Dropping the future loses none.

@@ -157,6 +157,7 @@ impl App {
             outbox: outbox(config)?,
             metrics: Arc::clone(&metrics),
             name: session.issuer.clone(),
+            sign_up: config.portal.sign_up,
         })?);
         accounts.rotate_signing_keys_if_due(&Actor::console())?;
 

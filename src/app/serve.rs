@@ -189,7 +189,7 @@ fn warn_of_free_names(store: &dyn Store, callers: &[Username]) {
             Ok(Some(_)) => {}
             Ok(None) => tracing::error!(
                 %caller,
-                "no user has this name of `authzen.callers`: whoever signs up under it may ask about everybody; add the \
+                "no user has this name of `authzen.callers`: whoever gets it may ask about everybody; add the \
                  user, or take the name out"
             ),
             Err(error) => tracing::error!(%error, %caller, "it cannot be told whose name of `authzen.callers` this is"),

@@ -13,7 +13,7 @@ use super::decision::Decision;
 use super::entities;
 use super::evaluate::{self, Failure, complete, evaluate, failed};
 use super::facts::{Facts, FactsKey, FactsOf};
-use super::generation::{Contents, Found, Generation, LoadError, Proofs, Source};
+use super::generation::{Contents, Found, Generation, LoadError, Proofs, Source, Stated};
 use super::inquiry::{self, Inquiry, InquiryError, Page, Sought};
 use super::prepared::PreparedAction;
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
@@ -80,7 +80,7 @@ impl Engine {
         versions: Arc<Versions>,
         capacity: EngineCapacity,
     ) -> Result<Self, LoadError> {
-        let holds = |generation: &Generation| proofs.check(generation, &source);
+        let holds = |generation: &Generation, stated: &Stated| proofs.check(generation, stated, &source);
         let first = Found::read(&source).load_if(holds, number, &entities::samples())?;
         Ok(Self { proofs, ..Self::on(first, source, store, versions, capacity) })
     }
@@ -127,12 +127,12 @@ impl Engine {
         let current = self.current.load();
         let found = Found::read_next(&self.source, &current);
         if found.contents().is_some_and(|contents| contents.digest() == current.contents().digest()) {
-            let holds = self.proofs.check(&current, &self.source);
+            let holds = self.proofs.check(&current, found.stated(), &self.source);
             self.last_reload_error.store(holds.as_ref().err().cloned().map(Arc::new));
             return holds.map(|()| Reloaded::Unchanged(current.number()));
         }
         let least = current.number().saturating_add(1);
-        let holds = |generation: &Generation| self.proofs.check(generation, &self.source);
+        let holds = |generation: &Generation, stated: &Stated| self.proofs.check(generation, stated, &self.source);
         let next = found.load_if(holds, |contents| number(contents, least).max(least), &entities::samples());
         self.last_reload_error.store(next.as_ref().err().cloned().map(Arc::new));
         let next = next?;

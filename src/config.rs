@@ -121,7 +121,7 @@ impl Config {
         let mut reader = Reader::new(raw, problems);
         let decision = Decision::resolve(&mut reader);
         let authzen = AuthZen::resolve(&mut reader);
-        let fastcgi = fastcgi::resolve(&mut reader);
+        let fastcgi = fastcgi::resolve(&mut reader, decision.as_ref());
         let portal = Portal::resolve(&mut reader);
         let mail = mail::resolve(&mut reader, portal.as_ref());
         let store = Store::resolve(&mut reader);

@@ -11,12 +11,13 @@ use super::analysis::explain::Explained;
 use super::candidate::{Candidate, Candidates, Compared, Disagreement};
 use super::decision::Decision;
 use super::entities;
-use super::evaluate::{self, Failure, add_filed, evaluate, failed};
+use super::evaluate::{self, Failure, complete, evaluate, failed};
 use super::facts::{Facts, FactsKey, FactsOf};
-use super::generation::{Contents, Found, Generation, LoadError, Proofs, Source};
+use super::generation::{Contents, Found, Generation, LoadError, Proofs, Source, Stated};
 use super::inquiry::{self, Inquiry, InquiryError, Page, Sought};
+use super::prepared::PreparedAction;
 use super::question::{Circumstances, Resource, Subject, SubjectKey};
-use super::reads::{ContextParts, Reads};
+use super::reads::{ContextParts, Reads, Strays};
 use crate::cache::{Cache, Stamp, Versions};
 use crate::model::{PolicyDigest, Role, UserId};
 use crate::store::{Read, Store, StoreError};
@@ -79,7 +80,7 @@ impl Engine {
         versions: Arc<Versions>,
         capacity: EngineCapacity,
     ) -> Result<Self, LoadError> {
-        let holds = |generation: &Generation| proofs.check(generation, &source);
+        let holds = |generation: &Generation, stated: &Stated| proofs.check(generation, stated, &source);
         let first = Found::read(&source).load_if(holds, number, &entities::samples())?;
         Ok(Self { proofs, ..Self::on(first, source, store, versions, capacity) })
     }
@@ -126,12 +127,12 @@ impl Engine {
         let current = self.current.load();
         let found = Found::read_next(&self.source, &current);
         if found.contents().is_some_and(|contents| contents.digest() == current.contents().digest()) {
-            let holds = self.proofs.check(&current, &self.source);
+            let holds = self.proofs.check(&current, found.stated(), &self.source);
             self.last_reload_error.store(holds.as_ref().err().cloned().map(Arc::new));
             return holds.map(|()| Reloaded::Unchanged(current.number()));
         }
         let least = current.number().saturating_add(1);
-        let holds = |generation: &Generation| self.proofs.check(generation, &self.source);
+        let holds = |generation: &Generation, stated: &Stated| self.proofs.check(generation, stated, &self.source);
         let next = found.load_if(holds, |contents| number(contents, least).max(least), &entities::samples());
         self.last_reload_error.store(next.as_ref().err().cloned().map(Arc::new));
         let next = next?;
@@ -297,7 +298,7 @@ impl Engine {
         let (types, reads) = (generation.prepared().types(), Reads::EVERYTHING);
         let Ok(mut slice) = entities::slice(subject, resource, &facts, types, reads) else { return Ok(json!([])) };
         let load = |user: Option<UserId>, resource: &Resource| Facts::load(store, user, resource).map(Arc::new);
-        if let Err(Failure::Store(error)) = add_filed(&generation, reads, &mut slice, &load) {
+        if let Err(Failure::Store(error)) = complete(&generation, reads, &Strays::default(), None, &mut slice, &load) {
             return Err(error);
         }
         Ok(slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())
@@ -340,12 +341,12 @@ impl Engine {
     // INVARIANT: a decision is a function of the generation, the action, the facts and the parts of the context that
     // policies on the action can read. The first two are in the key, the facts follow from subject and resource, which
     // are in the key, at the time of the stamp, and so do the entities of files unless they lead to others of the store,
-    // for which there is no key; and each part of the context that can be read is in the key, or follows
-    // from the credential's digest, or there is no key.
+    // for which there is no key, as there is none where policies look at others by themselves; and each part of the
+    // context that can be read is in the key, or follows from the credential's digest, or there is no key.
     fn key(&self, generation: &Generation, question: &Question<'_>) -> Option<DecisionKey> {
         let Question { subject, action, resource, circumstances, .. } = question;
-        let reads = generation.prepared().action(*action)?.reads;
-        if generation.filed().may_lead_to_store(resource, reads) {
+        let PreparedAction { reads, strays, .. } = generation.prepared().action(*action)?;
+        if strays.is_any() || generation.filed().may_lead_to_store(resource, *reads) {
             return None;
         }
         let mut read = reads.context;

@@ -10,7 +10,7 @@ mod rule;
 use cedar_policy_core::parser::Loc;
 
 pub use self::rule::{Rule, Severity};
-use super::tests as expected;
+use super::tests::{FOLDER, Suite};
 use crate::authz::entities;
 use crate::authz::generation::files::SourceFile;
 use crate::authz::generation::{self, Generation, Origin, Source};
@@ -68,10 +68,12 @@ pub fn lint(source: &Source) -> Report {
 /// Runs the tests; gives how many there are, unless there is nothing to run.
 fn test(generation: &Generation, source: &Source, findings: &mut Vec<Finding>) -> Option<usize> {
     let is_tested = source.tests && generation.policies_origin() == Origin::Folder;
-    let folder = source.policies.path().filter(|_| is_tested)?.join(expected::FOLDER);
+    let folder = source.policies.path().filter(|_| is_tested)?.join(FOLDER);
     let find = |problem| Finding { rule: Rule::TestFailed, problem };
-    match expected::run(generation, &folder) {
-        Ok(report) => {
+    let report = Suite::read(&folder).and_then(|suite| suite.map(|suite| suite.run(generation)).transpose());
+    match report {
+        Ok(None) => None,
+        Ok(Some(report)) => {
             findings.extend(report.problems().cloned().map(find));
             Some(report.results().len()).filter(|count| *count > 0)
         }

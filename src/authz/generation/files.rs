@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::steady::Links;
 use super::{Source, invariants};
 use crate::authz::problem::Problem;
 use crate::config::Folder;
@@ -20,7 +21,8 @@ pub enum Origin {
 }
 
 /// What was read of one folder.
-pub(super) struct Files {
+#[derive(Debug, PartialEq)]
+pub(in crate::authz) struct Files {
     pub(super) folder: String,
     pub(super) origin: Origin,
     /// Policies or schema, sorted by name.
@@ -31,7 +33,7 @@ pub(super) struct Files {
 }
 
 /// A file's name, for messages, and its content.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(in crate::authz) struct SourceFile {
     pub(in crate::authz) name: String,
     /// Its path within the folder.
@@ -108,7 +110,7 @@ impl Files {
 }
 
 /// The policies. `before` is where those of the generation before came from, if there is one.
-pub(super) fn read_policies(source: &Source, before: Option<Origin>) -> Result<Files, Vec<Problem>> {
+pub(super) fn read_policies(links: &mut Links, source: &Source, before: Option<Origin>) -> Result<Files, Vec<Problem>> {
     let built_in = || Files {
         folder: source.policies.to_string(),
         origin: Origin::BuiltIn,
@@ -120,11 +122,11 @@ pub(super) fn read_policies(source: &Source, before: Option<Origin>) -> Result<F
         routes: None,
         entities: None,
     };
-    read_folder(&source.policies, before, "cedar", built_in)
+    read_folder(links, &source.policies, before, "cedar", built_in)
 }
 
 /// The schema, the routes and the entities; `before` as with the policies.
-pub(super) fn read_schema(source: &Source, before: Option<Origin>) -> Result<Files, Vec<Problem>> {
+pub(super) fn read_schema(links: &mut Links, source: &Source, before: Option<Origin>) -> Result<Files, Vec<Problem>> {
     let routes = || built_in("schema", "routes.toml", include_str!("../../../schema/routes.toml"));
     let built_in = || Files {
         folder: source.schema.to_string(),
@@ -133,9 +135,10 @@ pub(super) fn read_schema(source: &Source, before: Option<Origin>) -> Result<Fil
         routes: Some(routes()),
         entities: None,
     };
-    let mut files = read_folder(&source.schema, before, "cedarschema", built_in)?;
+    let mut files = read_folder(links, &source.schema, before, "cedarschema", built_in)?;
     if let (Origin::Folder, Some(folder)) = (files.origin, source.schema.path()) {
-        let (routes, entities) = (read_file(&folder.join("routes.toml"), ""), read_entities(&folder.join("entities")));
+        let routes = read_file(links, &folder.join("routes.toml"), "");
+        let entities = read_entities(links, &folder.join("entities"));
         let (routes, entities) = match (routes, entities) {
             (Ok(routes), Ok(entities)) => (routes, entities),
             (routes, entities) => {
@@ -152,14 +155,19 @@ fn built_in(folder: &str, name: &str, text: &str) -> SourceFile {
     SourceFile { name: format!("built-in {folder}/{name}"), within: name.to_owned(), text: text.to_owned() }
 }
 
-/// The invariants in the folder `invariants` within that of the policies; nothing if it does not exist.
-pub(super) fn read_invariants(source: &Source) -> Result<Option<Files>, Vec<Problem>> {
+/// The invariants in the folder `invariants` within that of the policies, which came from `policies`; nothing if it does
+/// not exist.
+pub(super) fn read_invariants(
+    links: &mut Links,
+    source: &Source,
+    policies: Origin,
+) -> Result<Option<Files>, Vec<Problem>> {
     let files = |folder: String, origin, cedar| Files { folder, origin, cedar, routes: None, entities: None };
     if let Some(path) = source.policies.path().map(|folder| folder.join(invariants::FOLDER)) {
-        if let Some(cedar) = read_existing(&path, "cedar", "")? {
+        if let Some(cedar) = read_existing(links, &path, "cedar", "")? {
             return Ok(Some(files(path.display().to_string(), Origin::Folder, cedar)));
         }
-        if read_policies(source, None)?.origin == Origin::Folder {
+        if policies == Origin::Folder {
             return Ok(None);
         }
     }
@@ -176,6 +184,7 @@ pub(super) fn read_invariants(source: &Source) -> Result<Option<Files>, Vec<Prob
 /// is a problem. So is one that is gone since the generation `before` was read from it, or else removing it for a moment
 /// would put the built-in policies into force.
 fn read_folder(
+    links: &mut Links,
     from: &Folder,
     before: Option<Origin>,
     extension: &str,
@@ -183,7 +192,7 @@ fn read_folder(
 ) -> Result<Files, Vec<Problem>> {
     let Some(path) = from.path() else { return Ok(built_in()) };
     let folder = path.display().to_string();
-    let problem = match (read_existing(path, extension, "")?, before, from) {
+    let problem = match (read_existing(links, path, extension, "")?, before, from) {
         (Some(cedar), _, _) if !cedar.is_empty() => {
             return Ok(Files { folder, origin: Origin::Folder, cedar, routes: None, entities: None });
         }
@@ -202,13 +211,14 @@ fn read_folder(
 }
 
 /// The files with entities: none if there is no such folder, or nothing in it.
-fn read_entities(path: &Path) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
-    read_existing(path, "json", "entities/")
+fn read_entities(links: &mut Links, path: &Path) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
+    read_existing(links, path, "json", "entities/")
 }
 
 /// The files of a folder with this extension, sorted; nothing if the folder does not exist. Their paths within begin with
 /// `prefix`.
 pub(in crate::authz) fn read_existing(
+    links: &mut Links,
     path: &Path,
     extension: &str,
     prefix: &str,
@@ -220,23 +230,25 @@ pub(in crate::authz) fn read_existing(
             _ => Problem::with(&folder, format_args!("cannot read the folder: {error}")),
         }]
     };
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+    let is_absent = || fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let resolved = match links.resolve(path) {
+        Ok(resolved) => resolved,
+        // A link that leads nowhere is not absence.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_absent() => return Ok(None),
         Err(error) => return Err(unreadable(error)),
-        Ok(_) => {}
-    }
+    };
     let mut paths = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let hidden = entry.file_name().as_encoded_bytes().first() == Some(&b'.');
-        if !hidden && entry.path().extension().is_some_and(|found| found == extension) {
-            paths.push(entry.path());
+    for entry in fs::read_dir(resolved).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let hidden = name.as_encoded_bytes().first() == Some(&b'.');
+        if !hidden && Path::new(&name).extension().is_some_and(|found| found == extension) {
+            paths.push(path.join(name));
         }
     }
     paths.sort();
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
-        match read_file(&path, prefix) {
+        match read_file(links, &path, prefix) {
             Ok(file) => files.push(file),
             Err(problem) => problems.push(problem),
         }
@@ -244,21 +256,31 @@ pub(in crate::authz) fn read_existing(
     if problems.is_empty() { Ok(Some(files)) } else { Err(problems) }
 }
 
-fn read_file(path: &Path, prefix: &str) -> Result<SourceFile, Problem> {
+fn read_file(links: &mut Links, path: &Path, prefix: &str) -> Result<SourceFile, Problem> {
+    let name = path.display().to_string();
     let within = format!("{prefix}{}", path.file_name().unwrap_or_default().to_string_lossy());
-    Ok(SourceFile { name: path.display().to_string(), within, text: read_text(path)? })
+    let resolved = links.resolve(path).map_err(|error| unreadable(&name, &error))?;
+    let text = read_named(&resolved, &name)?;
+    Ok(SourceFile { name, within, text })
 }
 
 /// The content of a file that people edit. What is no file is not read: a pipe, say, would be waited for.
 pub(in crate::authz) fn read_text(path: &Path) -> Result<String, Problem> {
-    let name = path.display().to_string();
-    let failed = |error: io::Error| Problem::with(&name, format_args!("cannot read the file: {error}"));
+    read_named(path, &path.display().to_string())
+}
+
+fn read_named(path: &Path, name: &str) -> Result<String, Problem> {
+    let failed = |error: io::Error| unreadable(name, &error);
     if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(Problem::with(&name, "this is no file"));
+        return Err(Problem::with(name, "this is no file"));
     }
     String::from_utf8(fs::read(path).map_err(failed)?).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
-        Problem::at(&name, &text, valid..valid, "the file is not UTF-8")
+        Problem::at(name, &text, valid..valid, "the file is not UTF-8")
     })
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Problem {
+    Problem::with(name, format_args!("cannot read the file: {error}"))
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::{Contents, Found, Generation, LoadError, Source};
-use crate::authz::analysis::tests::FOLDER as TESTS;
+use crate::authz::analysis::tests::{FOLDER as TESTS, Suite};
 use crate::authz::entities;
 use crate::authz::problem::Problem;
 use crate::model::{PolicyFile, PolicyFolder};
@@ -81,7 +81,7 @@ pub fn failing_tests(source: &Source, contents: &Contents) -> Result<Vec<Problem
         return Ok(Vec::new());
     };
     let generation = validate(contents)?;
-    Ok(super::test(&generation, &folder).err().map(|error| error.problems).unwrap_or_default())
+    Ok(super::test(&generation, Suite::read(&folder)).err().map(|error| error.problems).unwrap_or_default())
 }
 
 /// `current` is what is loaded from the folders.

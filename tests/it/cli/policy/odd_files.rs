@@ -122,5 +122,5 @@ fn a_file_is_no_folder() {
     let run = program.run(&["policy", "check", "--policies", "own.cedar"]);
     assert!(run.out.starts_with("error[folder-invalid]: own.cedar: this is no folder\n"), "{run:?}");
     let run = program.failure(&["policy", "prove", "nothing"]);
-    assert!(run.contains("there is no invariant `nothing`, but `anonymous-only-signs-up`, `observers-"), "{run}");
+    assert!(run.contains("there is no invariant `nothing`, but `anonymous-only-signs-up`, `keys-"), "{run}");
 }

@@ -107,6 +107,11 @@ pub enum TlsConnection {
 }
 
 impl TlsConnection {
+    /// Shakes hands.
+    pub(super) async fn shake_hands(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_stream(cx).map_ok(|_| ())).await
+    }
+
     /// The stream, once hands are shaken.
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TlsStream<TcpStream>>>> {
         if let Self::Shaking(handshake) = self {

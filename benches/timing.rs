@@ -107,6 +107,7 @@ fn accounts(folder: &std::path::Path) -> (Accounts, Arc<ManualClock>) {
         outbox: Some(Outbox { letters: Letters::new("https://id.example.com"), mailer: Arc::new(Nobody) }),
         metrics: app.metrics,
         name: "gatepost".to_owned(),
+        sign_up: true,
     });
     (accounts.unwrap(), clock)
 }

@@ -94,6 +94,9 @@ pub enum AccountError {
     /// The link was followed before, is too old, or was never mailed.
     #[error("the link was used before, or is too old: ask for another one")]
     InvalidLink,
+    /// Accounts are made by those who run the installation only.
+    #[error("nobody can sign up here: ask an administrator of this installation for an account")]
+    SignUpClosed,
     /// The account has no password.
     #[error("the account has no password: set one first")]
     PasswordRequired,
@@ -186,6 +189,7 @@ pub struct Accounts {
     metrics: Arc<Metrics>,
     policies: PolicyHistory,
     name: String,
+    sign_up: bool,
 }
 
 /// What the account system is made from.
@@ -210,6 +214,8 @@ pub struct AccountsParts {
     pub metrics: Arc<Metrics>,
     /// What authenticators show the account under.
     pub name: String,
+    /// Whether anybody may sign up.
+    pub sign_up: bool,
 }
 
 /// Whom and which role an action on members concerns.
@@ -224,10 +230,36 @@ struct Target {
 impl Accounts {
     /// The account system. Makes the pepper of recovery codes, if there is none.
     pub fn new(parts: AccountsParts) -> Result<Self> {
-        let AccountsParts { store, engine, coherence, keyring, vault, passwords, clock, outbox, metrics, name } = parts;
+        let AccountsParts {
+            store,
+            engine,
+            coherence,
+            keyring,
+            vault,
+            passwords,
+            clock,
+            outbox,
+            metrics,
+            name,
+            sign_up,
+        } = parts;
         let pepper = pepper(&*store, &vault)?;
         let policies = PolicyHistory::new(Arc::clone(&store), Arc::clone(&clock));
-        Ok(Self { store, engine, coherence, keyring, vault, passwords, pepper, clock, outbox, metrics, policies, name })
+        Ok(Self {
+            store,
+            engine,
+            coherence,
+            keyring,
+            vault,
+            passwords,
+            pepper,
+            clock,
+            outbox,
+            metrics,
+            policies,
+            name,
+            sign_up,
+        })
     }
 
     /// Forgets links that have ended and failures that are forgiven.

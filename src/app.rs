@@ -20,6 +20,7 @@ use crate::gate::{Assertions, Gate, LogIn, Respond, Shadow};
 use crate::http::listener::ListenError;
 use crate::http::tls::TlsError;
 use crate::mail::{Letters, SmtpMailer, SmtpMailerError};
+use crate::model::ListenAddress;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{DecisionLog, LogError, Metrics, Output, ShadowLog};
@@ -54,6 +55,12 @@ pub enum AppError {
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Web servers could ask from elsewhere without the certificate that all others must show.
+    #[error(
+        "cannot take questions by FastCGI on `{0}`: peers must show certificates of `decision.tls_client_ca`, and there they \
+         cannot; use a Unix socket or an address on loopback"
+    )]
+    FastCgi(ListenAddress),
     /// The decision listener's certificates.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -76,7 +83,7 @@ pub struct App {
     pub keyring: Arc<Keyring>,
     /// Follows what other processes change.
     pub coherence: Arc<Coherence>,
-    /// Asked directly by offline explanations only.
+    /// Asked directly by offline explanations, and at the start for who must be there.
     pub store: Arc<dyn Store>,
     /// Counts.
     pub metrics: Arc<Metrics>,
@@ -127,14 +134,8 @@ impl App {
             numbered = history.number_for(contents);
             numbered.as_ref().copied().unwrap_or_default()
         };
-        let engine = Engine::start_with(
-            source(&config.policy),
-            proofs,
-            number,
-            Arc::clone(&store),
-            Arc::clone(&versions),
-            capacity,
-        )?;
+        let engine =
+            Engine::start(source(&config.policy), proofs, number, Arc::clone(&store), Arc::clone(&versions), capacity)?;
         numbered?;
         let engine = Arc::new(match &config.policy.shadow {
             Some(folder) => engine.with_candidate(folder.clone()),
@@ -156,6 +157,7 @@ impl App {
             outbox: outbox(config)?,
             metrics: Arc::clone(&metrics),
             name: session.issuer.clone(),
+            sign_up: config.portal.sign_up,
         })?);
         accounts.rotate_signing_keys_if_due(&Actor::console())?;
 

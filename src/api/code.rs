@@ -56,6 +56,7 @@ codes! {
     OwnerCannotLeave = FORBIDDEN "owner_cannot_leave" "the owner stays a member",
     OwnerCannotBeRemoved = FORBIDDEN "owner_cannot_be_removed" "the owner stays a member",
     OwnerCannotBeDemoted = FORBIDDEN "owner_cannot_be_demoted" "the owner stays an administrator",
+    SignUpClosed = FORBIDDEN "sign_up_closed" "accounts are made by those who run this installation only",
 
     NotFound = NOT_FOUND "not_found" "there is no such thing, or none that the caller may see",
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed" "the path does not have this method",

@@ -75,9 +75,9 @@ pub(super) fn operations() -> Vec<Operation> {
                 "Where this installation sends mail, the answer is always 202: what becomes of it is in the mail. Where it \
                  does not, the account can be used at once.",
             )
-            .refuses(&[Code::Forbidden, Code::AlreadyExists, Code::TooManyAttempts, Code::Busy]),
+            .refuses(&[Code::Forbidden, Code::SignUpClosed, Code::AlreadyExists, Code::TooManyAttempts, Code::Busy]),
         Operation::post("/v1/users/confirm", "confirm_sign_up", "Complete a sign-up by its mailed link", confirm)
-            .refuses(&[Code::Forbidden, Code::AlreadyExists, Code::InvalidLink]),
+            .refuses(&[Code::Forbidden, Code::SignUpClosed, Code::AlreadyExists, Code::InvalidLink]),
     ]
 }
 

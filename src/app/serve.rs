@@ -23,7 +23,8 @@ use crate::http::listener::{Listener, Peer};
 use crate::http::places::Standing;
 use crate::http::serve::{ServeOptions, serve};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
-use crate::model::ListenAddress;
+use crate::model::{ListenAddress, Username};
+use crate::store::Store;
 
 /// How often the store is asked what other processes have changed.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(100);
@@ -59,7 +60,14 @@ impl Bound {
         let tls = config.decision.tls.as_ref().map(load_tls).transpose()?.map(Arc::new);
         let decision = Listener::bind(&config.decision.listen).await?.with_tls(tls.clone());
         let fastcgi = match &config.fastcgi {
-            Some(address) => Some(Listener::bind(address).await?),
+            Some(address) => {
+                let listener = Listener::bind(address).await?;
+                // The configuration was asked already, but for where an inherited socket listens.
+                if config.decision.certifies_peers() && listener.address().is_beyond_this_machine() {
+                    return Err(AppError::FastCgi(listener.address().clone()));
+                }
+                Some(listener)
+            }
             None => None,
         };
         let portal = Listener::bind(&config.portal.listen).await?;
@@ -71,8 +79,12 @@ impl Bound {
         let readers = Arc::new(readers.map_err(AppError::Readers)?);
         let authzen = config.authzen.clone();
         // Before anything can replace them.
-        let first = Arc::clone(&app);
-        if let Err(error) = tokio::task::spawn_blocking(move || first.accounts.record_first_policies()).await {
+        let (first, callers) = (Arc::clone(&app), authzen.callers.clone());
+        let recorded = tokio::task::spawn_blocking(move || {
+            first.accounts.record_first_policies();
+            warn_of_free_names(first.store.as_ref(), &callers);
+        });
+        if let Err(error) = recorded.await {
             tracing::error!(%error, "the policies in force are not in the history");
         }
         let watched = config
@@ -183,6 +195,21 @@ impl Bound {
         let flushed = tokio::task::spawn_blocking(flush).await;
         if !matches!(flushed, Ok(true)) {
             tracing::warn!("the end of the decision log, or of the shadow log, was not written");
+        }
+    }
+}
+
+/// Whoever signs up under a name that the configuration already trusts would be trusted.
+fn warn_of_free_names(store: &dyn Store, callers: &[Username]) {
+    for caller in callers {
+        match store.user_by_username(caller) {
+            Ok(Some(_)) => {}
+            Ok(None) => tracing::error!(
+                %caller,
+                "no user has this name of `authzen.callers`: whoever gets it may ask about everybody; add the \
+                 user, or take the name out"
+            ),
+            Err(error) => tracing::error!(%error, %caller, "it cannot be told whose name of `authzen.callers` this is"),
         }
     }
 }

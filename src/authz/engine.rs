@@ -13,12 +13,12 @@ use super::analysis::explain::Explained;
 use super::candidate::{Candidate, Candidates, Compared, Disagreement};
 use super::decision::Decision;
 use super::entities;
-use super::evaluate::{self, Failure, add_filed, evaluate, failed};
+use super::evaluate::{self, Failure, complete, evaluate, failed};
 use super::facts::{Facts, FactsKey, FactsOf};
-use super::generation::{Contents, Found, Generation, LoadError, Proofs, Source};
+use super::generation::{Contents, Found, Generation, LoadError, Proofs, Source, Stated};
 use super::inquiry::{self, Inquiry, InquiryError, Page, Sought};
 use super::question::{Circumstances, Resource, Subject};
-use super::reads::Reads;
+use super::reads::{Reads, Strays};
 use crate::cache::{Cache, Stamp, Versions};
 use crate::model::{PolicyDigest, Role, UserId};
 use crate::store::{Read, Store, StoreError};
@@ -57,19 +57,8 @@ pub struct Engine {
 
 impl Engine {
     /// Loads the first generation, under the number that `number` gives. Bad policies are an error: there is nothing to
-    /// decide by. No invariants are proved, now or later.
+    /// decide by. `proofs` proves the invariants, now and at each reload. Blocks.
     pub fn start(
-        source: Source,
-        number: impl FnOnce(&Contents) -> u64,
-        store: Arc<dyn Store>,
-        versions: Arc<Versions>,
-        capacity: EngineCapacity,
-    ) -> Result<Self, LoadError> {
-        Self::start_with(source, Proofs::off(), number, store, versions, capacity)
-    }
-
-    /// The same, but `proofs` proves the invariants, now and at each reload. Blocks.
-    pub fn start_with(
         source: Source,
         proofs: Proofs,
         number: impl FnOnce(&Contents) -> u64,
@@ -77,13 +66,24 @@ impl Engine {
         versions: Arc<Versions>,
         capacity: EngineCapacity,
     ) -> Result<Self, LoadError> {
-        let holds = |generation: &Generation| proofs.check(generation, &source);
+        let holds = |generation: &Generation, stated: &Stated| proofs.check(generation, stated, &source);
         let first = Found::read(&source).load_if(holds, number, &entities::samples())?;
-        Ok(Self {
+        Ok(Self { proofs, ..Self::on(first, source, store, versions, capacity) })
+    }
+
+    /// Decides by a generation that is loaded already, and proves nothing; `source` is where the next one is read from.
+    pub fn on(
+        first: Generation,
+        source: Source,
+        store: Arc<dyn Store>,
+        versions: Arc<Versions>,
+        capacity: EngineCapacity,
+    ) -> Self {
+        Self {
             store,
             versions,
             source,
-            proofs,
+            proofs: Proofs::off(),
             current: ArcSwap::from_pointee(first),
             reloading: Mutex::new(()),
             last_reload_error: ArcSwapOption::empty(),
@@ -91,13 +91,13 @@ impl Engine {
             nothing: Arc::new(Facts::Nothing),
             decisions: Cache::new(capacity.decisions),
             candidates: None,
-        })
+        }
     }
 
     /// The same engine with a folder of candidate policies, which are not read yet.
     #[must_use]
     pub fn with_candidate(self, folder: PathBuf) -> Self {
-        let source = Source { policies: folder, ..self.source.clone() };
+        let source = Source { policies: folder.into(), ..self.source.clone() };
         Self { candidates: Some(Candidates::new(source)), ..self }
     }
 
@@ -114,12 +114,12 @@ impl Engine {
         let current = self.current.load();
         let found = Found::read_next(&self.source, &current);
         if found.contents().is_some_and(|contents| contents.digest() == current.contents().digest()) {
-            let holds = self.proofs.check(&current, &self.source);
+            let holds = self.proofs.check(&current, found.stated(), &self.source);
             self.last_reload_error.store(holds.as_ref().err().cloned().map(Arc::new));
             return holds.map(|()| Reloaded::Unchanged(current.number()));
         }
         let least = current.number().saturating_add(1);
-        let holds = |generation: &Generation| self.proofs.check(generation, &self.source);
+        let holds = |generation: &Generation, stated: &Stated| self.proofs.check(generation, stated, &self.source);
         let next = found.load_if(holds, |contents| number(contents, least).max(least), &entities::samples());
         self.last_reload_error.store(next.as_ref().err().cloned().map(Arc::new));
         let next = next?;
@@ -289,7 +289,7 @@ impl Engine {
         let (types, reads) = (generation.prepared().types(), Reads::EVERYTHING);
         let Ok(mut slice) = entities::slice(subject, resource, &facts, types, reads) else { return Ok(json!([])) };
         let load = |user: Option<UserId>, resource: &Resource| Facts::load(store, user, resource).map(Arc::new);
-        if let Err(Failure::Store(error)) = add_filed(&generation, reads, &mut slice, &load) {
+        if let Err(Failure::Store(error)) = complete(&generation, reads, &Strays::default(), None, &mut slice, &load) {
             return Err(error);
         }
         Ok(slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())

@@ -20,7 +20,7 @@ use smol_str::SmolStr;
 
 pub(super) use self::context::context;
 pub(super) use self::samples::{ContextSamples, context_samples, samples};
-pub(super) use self::uids::{OwnTypes, Types, of_resource, own_types};
+pub(super) use self::uids::{OwnTypes, Types, of_resource, own_types, user as user_uid};
 use self::uids::{nobody, team};
 use super::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use super::question::{Resource, Subject};

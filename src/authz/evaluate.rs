@@ -17,12 +17,12 @@ use super::index::Authorization;
 use super::inquiry::{Gathering, InquiryError, LoadFacts};
 use super::prepared::PreparedAction;
 use super::question::{Circumstances, Resource, Subject};
-use super::reads::{ContextParts, Reads};
-use crate::model::Role;
+use super::reads::{ContextParts, Reads, Strays};
+use crate::model::{Role, UserId};
 use crate::store::StoreError;
 
 /// Asks Cedar. Whatever goes wrong is a deny that says what, unless it is the store. That is asked by `load`, for nothing
-/// but what entities of files lead to.
+/// but what policies look at beyond the subject and the resource.
 pub(super) fn evaluate(
     generation: &Generation,
     action: u16,
@@ -109,7 +109,7 @@ pub(super) fn ask(
 ) -> Result<Asked, Failure> {
     let slice = entities::slice(subject, resource, facts, generation.prepared().types(), action.reads);
     let mut slice = slice.map_err(|error| error.to_string())?;
-    add_filed(generation, action.reads, &mut slice, load)?;
+    complete(generation, action.reads, &action.strays, circumstances.member, &mut slice, load)?;
     let fits = action.fits(&slice.principal, &slice.resource, circumstances);
     // Of a context that is looked at by the schema, too, nothing may be missing but the address, which takes longer to
     // build than all else.
@@ -135,24 +135,27 @@ pub(super) fn ask(
     Ok(Asked { request, entities: entities.map_err(|error| error.to_string())? })
 }
 
-/// Adds the entities of files that may be looked at, and what these lead to.
-pub(super) fn add_filed(
+/// Adds what else may be looked at: the entities of files, what the policies that stray name, the member whom it concerns,
+/// and what these lead to.
+pub(super) fn complete(
     generation: &Generation,
     reads: Reads,
+    strays: &Strays,
+    member: Option<UserId>,
     slice: &mut Slice,
     load: LoadFacts<'_>,
 ) -> Result<(), Failure> {
     let filed = generation.filed();
-    if filed.is_empty() {
-        return Ok(());
-    }
-    if filed.lead_to_store(filed.roots(&slice.resource, reads)) {
+    if strays.is_any() || filed.lead_to_store(filed.roots(&slice.resource, reads)) {
         // What the subject is in depends on all of it, so all is gathered together.
-        let gathered = Gathering::of_roots(generation, load, &slice.principal, &slice.resource, reads);
+        let gathered = Gathering::all(generation, load, &slice.principal, &slice.resource, reads, strays, member);
         slice.entities = gathered.map_err(|error| match error {
             InquiryError::Store(error) => Failure::Store(error),
             InquiryError::Unfit(error) => Failure::Other(error.to_string()),
         })?;
+        return Ok(());
+    }
+    if filed.is_empty() {
         return Ok(());
     }
     let reached = filed.reach(filed.roots(&slice.resource, reads));

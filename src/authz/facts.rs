@@ -1,6 +1,6 @@
 //! What is known of a subject and a resource: everything that policies can read of either, and nothing more.
 
-use super::question::Resource;
+use super::question::{Resource, Subject};
 use crate::cache::Equivalent;
 use crate::model::{Change, Role, User, UserId};
 pub(super) use crate::store::{ApplicationStanding as ApplicationFacts, OrganizationStanding as OrganizationFacts};
@@ -46,6 +46,43 @@ impl Facts {
             Self::Application(Some(facts)) => Some(Self::Application(Some(with(facts)))),
             Self::Device(Some(facts)) => Some(Self::Device(Some(with(facts)))),
             _ => None,
+        }
+    }
+
+    /// The same for somebody who has no role and administers nothing.
+    fn of_nobody(&self) -> Self {
+        let organization = |facts: &OrganizationFacts| OrganizationFacts { is_administrator: false, ..facts.clone() };
+        let application = |facts: &ApplicationFacts| ApplicationFacts {
+            role: None,
+            organization: organization(&facts.organization),
+            ..facts.clone()
+        };
+        match self {
+            Self::Application(Some(facts)) => Self::Application(Some(application(facts))),
+            Self::Device(Some(facts)) => Self::Device(Some(application(facts))),
+            Self::Organization(Some(facts)) => Self::Organization(Some(organization(facts))),
+            _ => self.clone(),
+        }
+    }
+
+    /// What a store would say in which there is nothing but the subject of a question and its resource, of which `self`
+    /// are the facts.
+    pub(super) fn alone(
+        &self,
+        subject: &Subject<'_>,
+        on: &Resource,
+        user: Option<UserId>,
+        resource: &Resource,
+    ) -> Self {
+        match (subject, resource) {
+            (Subject::User { user, .. }, Resource::User(id)) if user.id == *id => Self::User(Some((*user).clone())),
+            _ if resource == on && user == subject.user_id() => self.clone(),
+            _ if resource == on => self.of_nobody(),
+            (_, Resource::Application(_)) => Self::Application(None),
+            (_, Resource::Device(_)) => Self::Device(None),
+            (_, Resource::Organization(_)) => Self::Organization(None),
+            (_, Resource::User(_)) => Self::User(None),
+            (_, Resource::Installation | Resource::Unregistered { .. }) => Self::Nothing,
         }
     }
 

@@ -4,17 +4,19 @@
 //! generation, and [`LoadError`] tells all that could be found out at once.
 
 mod contents;
+pub(super) mod depth;
 mod entities;
 pub(super) mod files;
+mod found;
 mod invariants;
 pub(super) mod policies;
 mod proofs;
 mod restore;
 mod schema;
+mod steady;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
@@ -23,27 +25,30 @@ pub use self::contents::Contents;
 use self::files::Files;
 pub use self::files::{Origin, Texts};
 pub(super) use self::files::{SourceFile, read_existing};
+pub use self::found::Found;
+pub(super) use self::invariants::Stated;
 pub use self::invariants::{FOLDER as INVARIANTS, Invariant, load_invariants};
 pub use self::proofs::Proofs;
 pub use self::restore::{RestoreError, Restored, export, restore};
+pub(super) use self::steady::{Links, settled, unsettled};
 use super::actions::{Action, Actions};
-use super::analysis;
+use super::analysis::tests::{Report, Suite};
 use super::filed::Filed;
 use super::index::PolicyIndex;
 use super::prepared::Prepared;
 use super::problem::Problem;
 use super::routes::Routes;
 use super::table::Tables;
-use crate::model::PolicyFolder;
+use crate::config::Folder;
 
-/// Where a generation is read from. The program's built-in copies stand in for a folder that does not exist.
+/// Where a generation is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The folder with the policies: all its `*.cedar` files, not those of folders within.
-    pub policies: PathBuf,
+    pub policies: Folder,
     /// The folder with the schema, all its `*.cedarschema` files, and the routes, `routes.toml`. Within it may be a folder
     /// `entities` with `*.json` files: entities of types that Gatepost does not own, in Cedar's format.
-    pub schema: PathBuf,
+    pub schema: Folder,
     /// Whether the expected decisions in the policies' folder `tests`, if there is one, must hold.
     pub tests: bool,
 }
@@ -75,89 +80,6 @@ pub struct LoadError {
     problems: Vec<Problem>,
 }
 
-/// The files of a generation as they are on disk, not parsed yet.
-pub struct Found {
-    policies: Result<Files, Vec<Problem>>,
-    schema: Result<Files, Vec<Problem>>,
-    contents: Option<Contents>,
-    /// The folder with the tests that must pass, if any must.
-    tests: Option<PathBuf>,
-}
-
-impl Found {
-    /// Reads the files.
-    pub fn read(source: &Source) -> Self {
-        Self::new(source, files::read_policies(source), files::read_schema(source))
-    }
-
-    /// Reads the files of the generation that is to follow `previous`. A folder that `previous` was read from must still
-    /// exist, or else removing it for a moment would put the built-in policies into force.
-    pub fn read_next(source: &Source, previous: &Generation) -> Self {
-        let keep = |files: Result<Files, Vec<Problem>>, origin: Origin| {
-            let files = files?;
-            if (origin, files.origin) == (Origin::Folder, Origin::BuiltIn) {
-                return Err(vec![Problem::with(&files.folder, "the folder is gone")]);
-            }
-            Ok(files)
-        };
-        let policies = keep(files::read_policies(source), previous.policies_origin);
-        let schema = keep(files::read_schema(source), previous.schema_origin).and_then(|files| {
-            if previous.has_entities && files.entities.is_none() {
-                let problem = Problem::with(&format!("{}/entities", files.folder), "the folder is gone");
-                return Err(vec![problem.help("to go on without its entities, leave it empty")]);
-            }
-            Ok(files)
-        });
-        Self::new(source, policies, schema)
-    }
-
-    /// Reads the policies of a candidate, for which nothing built in stands in. They are held against the schema of
-    /// `live`, whatever is in its folder by now.
-    pub fn read_candidate(source: &Source, live: &Generation) -> Self {
-        let policies = files::read_policies(source).and_then(|files| match files.origin {
-            Origin::Folder => Ok(files),
-            Origin::BuiltIn => Err(vec![Problem::with(&files.folder, "the folder does not exist")]),
-        });
-        let schema = live.contents.texts(PolicyFolder::Schema, &source.schema).schema();
-        Self::new(source, policies, schema)
-    }
-
-    fn new(source: &Source, policies: Result<Files, Vec<Problem>>, schema: Result<Files, Vec<Problem>>) -> Self {
-        let contents = match (&policies, &schema) {
-            (Ok(policies), Ok(schema)) => Some(Contents::of(policies, schema)),
-            _ => None,
-        };
-        // What is built in is tested where it is built.
-        let is_tested = source.tests && policies.as_ref().is_ok_and(|files| files.origin == Origin::Folder);
-        let tests = is_tested.then(|| source.policies.join(analysis::tests::FOLDER));
-        Self { policies, schema, contents, tests }
-    }
-
-    /// What was read, if all of it could be.
-    pub fn contents(&self) -> Option<&Contents> {
-        self.contents.as_ref()
-    }
-
-    /// Parses and validates what was read. The generation is known by the number that `number` gives, which is asked
-    /// last, when nothing can fail any more.
-    ///
-    /// `built` are samples of the entities that Gatepost itself builds, one at least of each type: a schema may leave out
-    /// their types, but what it says of them must fit.
-    pub fn load(self, number: impl FnOnce(&Contents) -> u64, built: &[Entity]) -> Result<Generation, LoadError> {
-        self.load_if(|_| Ok(()), number, built)
-    }
-
-    /// The same, if `holds` finds nothing wrong with the generation, in which all else is right.
-    pub(super) fn load_if(
-        self,
-        holds: impl FnOnce(&Generation) -> Result<(), LoadError>,
-        number: impl FnOnce(&Contents) -> u64,
-        built: &[Entity],
-    ) -> Result<Generation, LoadError> {
-        load_files(self, holds, number, built)
-    }
-}
-
 /// Reads and validates a generation, to be known by `number`, as [`Found::load`] does.
 pub fn load(source: &Source, number: u64, built: &[Entity]) -> Result<Generation, LoadError> {
     Found::read(source).load(|_| number, built)
@@ -172,9 +94,10 @@ pub fn load_with(
     number: u64,
     built: &[Entity],
 ) -> Result<Generation, LoadError> {
-    let policies = policies.map_or_else(|| files::read_policies(source), Texts::policies);
-    let schema = schema.map_or_else(|| files::read_schema(source), Texts::schema);
-    Found::new(source, policies, schema).load(|_| number, built)
+    let of_policies =
+        |links: &mut Links| policies.map_or_else(|| files::read_policies(links, source, None), Texts::policies);
+    let of_schema = |links: &mut Links| schema.map_or_else(|| files::read_schema(links, source, None), Texts::schema);
+    Found::settle(source, of_policies, of_schema).load(|_| number, built)
 }
 
 /// Reads and validates a generation, and gives the files that were read as well: what is found out of it can then be told
@@ -185,10 +108,11 @@ pub(super) fn load_with_files(source: &Source, built: &[Entity]) -> (Vec<SourceF
     (read, found.load(|_| 1, built))
 }
 
-/// Finds out whether the generation decides as the tests in this folder expect.
-fn test(generation: &Generation, folder: &Path) -> Result<(), LoadError> {
-    let problems = match analysis::tests::run(generation, folder) {
-        Ok(report) => report.problems().cloned().collect(),
+/// Finds out whether the generation decides as the tests expect.
+fn test(generation: &Generation, tests: Result<Option<Suite>, Vec<Problem>>) -> Result<(), LoadError> {
+    let report = tests.and_then(|suite| suite.map(|suite| suite.run(generation)).transpose());
+    let problems = match report {
+        Ok(report) => report.iter().flat_map(Report::problems).cloned().collect(),
         Err(problems) => problems,
     };
     if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
@@ -196,7 +120,7 @@ fn test(generation: &Generation, folder: &Path) -> Result<(), LoadError> {
 
 fn load_files(
     found: Found,
-    holds: impl FnOnce(&Generation) -> Result<(), LoadError>,
+    holds: impl FnOnce(&Generation, &Stated) -> Result<(), LoadError>,
     number: impl FnOnce(&Contents) -> u64,
     built: &[Entity],
 ) -> Result<Generation, LoadError> {
@@ -256,10 +180,8 @@ fn load_files(
         files: policy_files.names().chain(schema_files.names()).map(str::to_owned).collect(),
         contents,
     };
-    if let Some(folder) = &found.tests {
-        test(&generation, folder)?;
-    }
-    holds(&generation)?;
+    test(&generation, found.tests)?;
+    holds(&generation, &found.stated)?;
     // Only what is in force is known by a number, and only that has tables.
     generation.number = number(&generation.contents);
     generation.tables = Tables::new(generation.number, &generation.prepared, &generation.index);

@@ -122,7 +122,7 @@ impl PolicyIndex {
     }
 
     /// What `of` says of the policies that can be for an action, put together for each.
-    pub(super) fn summary<T: BitOr<Output = T> + Copy + Default>(
+    pub(super) fn summary<T: BitOr<Output = T> + Clone + Default>(
         &self,
         of: impl Fn(&Policy) -> T,
     ) -> impl Fn(&ActionKeys) -> T {
@@ -131,10 +131,13 @@ impl PolicyIndex {
             let of_it = of(policy);
             for number in scope.actions() {
                 let of_action = known.entry(*number).or_default();
-                *of_action = *of_action | of_it;
+                *of_action = std::mem::take(of_action) | of_it.clone();
             }
         }
-        move |action| action.all.iter().filter_map(|number| known.get(number)).fold(T::default(), |all, one| all | *one)
+        move |action| {
+            let of_action = action.all.iter().filter_map(|number| known.get(number));
+            of_action.fold(T::default(), |all, one| all | one.clone())
+        }
     }
 
     /// The policies that could apply to requests for `action` by a principal and on a resource of these types, and whose

@@ -103,10 +103,11 @@ pub(super) fn decide(
     if action.reads.follows_literals {
         gathering.follow(generation.filed().named().iter().cloned())?;
     }
+    gathering.follow_named(&action.strays)?;
     let (entities, role) = gathering.finish()?;
     let all = entities.into_iter().chain(action.entities.iter().cloned());
     // INVARIANT: each entity has all its ancestors: those of files and of the store were found with it, and others have
-    // none.
+    // none. A user's are the teams of all that was gathered and of all that policies name; no others can be asked about.
     let closed = TCComputation::AssumeAlreadyComputed;
     let entities = Entities::from_entities(all, None::<&NoEntitiesSchema>, closed, Extensions::all_available());
     let entities = entities.map_err(|error| Unfit(error.to_string()))?;

@@ -12,7 +12,7 @@ use super::actions::Action;
 use super::entities::{self, ContextSamples, Types};
 use super::index::{ActionKeys, PolicyIndex};
 use super::question::Circumstances;
-use super::reads::Reads;
+use super::reads::{Reads, Strays};
 
 /// The actions of a schema, in their order, and its types.
 #[derive(Debug)]
@@ -26,14 +26,15 @@ impl Prepared {
         let types = Types::of(schema);
         let schema: &ValidatorSchema = schema.as_ref();
         let samples = entities::context_samples();
-        let reads = policies.summary(Reads::of);
+        let (reads, strays) = (policies.summary(Reads::of), policies.summary(Strays::of));
         // Many actions share few types of context.
         let mut taken = HashMap::new();
         let prepare = |action: &Action| {
             let (uid, keys) = (action.uid().as_ref(), policies.action(action.uid().as_ref()));
             let context = schema.context_type(uid);
             let takes = *taken.entry(context).or_insert_with(|| Takes::new(uid, schema, samples.as_ref()));
-            PreparedAction::new(action, reads(&keys), keys, schema, takes)
+            let (reads, strays) = (reads(&keys), strays(&keys));
+            PreparedAction::new(action, reads, strays, keys, schema, takes)
         };
         Self { actions: actions.iter().map(prepare).collect(), types }
     }
@@ -63,13 +64,22 @@ pub(super) struct PreparedAction {
     pub(super) entities: Vec<Entity>,
     /// What policies on it can read.
     pub(super) reads: Reads,
+    /// What of that a slice does not have.
+    pub(super) strays: Strays,
     principals: Kinds,
     resources: Kinds,
     takes: Takes,
 }
 
 impl PreparedAction {
-    fn new(action: &Action, reads: Reads, keys: ActionKeys, schema: &ValidatorSchema, takes: Takes) -> Self {
+    fn new(
+        action: &Action,
+        reads: Reads,
+        strays: Strays,
+        keys: ActionKeys,
+        schema: &ValidatorSchema,
+        takes: Takes,
+    ) -> Self {
         let uid: &EntityUID = action.uid().as_ref();
         let needed = action.entities().iter().take(if reads.follows_literals { usize::MAX } else { 1 });
         Self {
@@ -77,6 +87,7 @@ impl PreparedAction {
             keys,
             entities: needed.map(|entity| entity.as_ref().clone()).collect(),
             reads,
+            strays,
             principals: Kinds::of(schema, schema.principals_for_action(uid).into_iter().flatten()),
             resources: Kinds::of(schema, schema.resources_for_action(uid).into_iter().flatten()),
             takes,

@@ -1,7 +1,12 @@
 //! What is wrong with a file that people edit, told so that they find the place.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+
+/// How many characters of a line are shown, and how many of them before the marked text: lines may be of any length.
+const SHOWN: usize = 160;
+const SHOWN_BEFORE: usize = 60;
 
 /// A problem with a file: where, what, the line with a caret below it, and what to do.
 ///
@@ -112,6 +117,25 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Of the line what is shown, after how many characters of that the marked text begins, and how many it has there.
+    fn window(&self) -> (Cow<'_, str>, usize, usize) {
+        let at = self.column.saturating_sub(1);
+        if self.excerpt.chars().nth(SHOWN).is_none() {
+            return (self.excerpt.as_str().into(), at, self.width);
+        }
+        let from = at.saturating_sub(SHOWN_BEFORE);
+        let mut rest = self.excerpt.chars().skip(from);
+        let mut shown = if from > 0 { "…".to_owned() } else { String::new() };
+        let indent = at - from + shown.chars().count();
+        shown.extend(rest.by_ref().take(SHOWN));
+        if rest.next().is_some() {
+            shown.push('…');
+        }
+        (shown.into(), indent, self.width.min(SHOWN - (at - from)))
+    }
+}
+
 /// The error with its causes: Cedar's first message alone mostly says only that there is one.
 pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -139,12 +163,14 @@ impl fmt::Display for Problem {
         let Self { file, place, message, help } = self;
         match place {
             None => write!(f, "{file}: {message}")?,
-            Some(Place { line, column, excerpt, width }) => {
+            Some(place) => {
+                let Place { line, column, .. } = place;
                 let gutter = line.to_string().len();
+                let (shown, indent, width) = place.window();
                 writeln!(f, "{file}:{line}:{column}: {message}")?;
                 writeln!(f, "{:gutter$} |", "")?;
-                writeln!(f, "{line} | {excerpt}")?;
-                write!(f, "{:gutter$} | {:indent$}{}", "", "", "^".repeat(*width), indent = column - 1)?;
+                writeln!(f, "{line} | {shown}")?;
+                write!(f, "{:gutter$} | {}{}", "", " ".repeat(indent), "^".repeat(width))?;
             }
         }
         if let Some(help) = help {
@@ -172,6 +198,23 @@ mod tests {
     fn a_span_of_several_lines_is_marked_on_its_first() {
         let problem = Problem::at("a", "one\ntwo \nthree", 4..14, "x");
         assert_eq!(problem.to_string(), "a:2:1: x\n  |\n2 | two \n  | ^^^");
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_mark_is_shown() {
+        let text = format!("{}wrong{}", "é".repeat(100_000), "x".repeat(1_000));
+        let lines = |start: usize, end: usize| -> Vec<String> {
+            Problem::at("a", &text, start..end, "x").to_string().lines().map(str::to_owned).collect()
+        };
+        let (e, x) = (|times| "é".repeat(times), |times| "x".repeat(times));
+        let told = lines(200_000, 200_005);
+        assert_eq!(told[0], "a:1:100001: x");
+        assert_eq!(told[2], format!("1 | …{}wrong{}…", e(60), x(95)));
+        assert_eq!(told[3], format!("  | {}^^^^^", " ".repeat(61)));
+        let told = lines(0, text.len());
+        assert_eq!(told[2..], [format!("1 | {}…", e(160)), format!("  | {}", "^".repeat(160))]);
+        let told = lines(text.len(), text.len());
+        assert_eq!(told[2..], [format!("1 | …{}", x(60)), format!("  | {}^", " ".repeat(61))]);
     }
 
     #[test]

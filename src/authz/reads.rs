@@ -7,6 +7,7 @@
 
 mod attributes;
 mod context;
+mod strays;
 
 use std::ops::BitOr;
 
@@ -14,6 +15,7 @@ use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, Policy, Var};
 
 pub(super) use self::attributes::{Attribute, Attributes};
 pub(super) use self::context::ContextParts;
+pub(super) use self::strays::Strays;
 
 /// What conditions can read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

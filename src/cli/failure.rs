@@ -56,7 +56,7 @@ fn exit_code(cause: &(dyn Error + 'static)) -> Option<u8> {
     }
     Some(match cause.downcast_ref()? {
         AccountError::InvalidCredentials | AccountError::TotpRequired | AccountError::InvalidCode => UNAUTHENTICATED,
-        AccountError::Denied { .. } | AccountError::SessionRequired => FORBIDDEN,
+        AccountError::Denied { .. } | AccountError::SessionRequired | AccountError::SignUpClosed => FORBIDDEN,
         AccountError::NotFound(_) => NOT_FOUND,
         AccountError::Exists(_)
         | AccountError::Invalid { .. }

@@ -10,6 +10,7 @@ mod matrix;
 mod prove;
 mod replay;
 mod rollback;
+mod side;
 mod solving;
 mod test;
 

@@ -26,10 +26,11 @@ pub(super) struct Settings {
     /// The database [default: gatepost-data/gatepost.db]. Unless configured, the key file is `gatepost.key` beside it
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     store: Option<String>,
-    /// The folder of the policies [default: policies, or the built-in ones where it does not exist]
+    /// The folder of the policies, or `built-in` [default: policies, or the built-in ones where it does not exist]
     #[arg(long, global = true, value_name = "FOLDER", hide_short_help = true)]
     policies: Option<String>,
-    /// The folder of the schema and the routes [default: schema, or the built-in ones where it does not exist]
+    /// The folder of the schema and the routes, or `built-in` [default: schema, or the built-in ones where it does not
+    /// exist]
     #[arg(long, global = true, value_name = "FOLDER", hide_short_help = true)]
     schema: Option<String>,
     /// Ask this server, as the user whose token GATEPOST_TOKEN holds or `gatepost login` has stored, and not the database

@@ -27,7 +27,7 @@ static CALLERS: Key = Key {
     shape: Shape::List("usernames"),
     default: Some(""),
     doc: "The users whose API keys are taken, as Bearer or as Basic password; without any, whoever may ask at all may ask \
-          so.",
+          so. Add the users first: a name that nobody has is whose who signs up under it.",
 };
 
 /// The AuthZEN Authorization API.

@@ -50,8 +50,8 @@ static PEER_TOKEN: Key = Key {
     name: "decision.peer_token",
     shape: Shape::Secret("32 characters or more, none of them a space"),
     default: None,
-    doc: "By this token, sent as `Gatepost-Peer-Token`, a peer may ask that is none of `decision.trusted_peers`. It is \
-          readable on the wire; best given in the environment.",
+    doc: "By this token, sent as `Gatepost-Peer-Token`, a peer may ask that is none of `decision.trusted_peers`, but for \
+          `fastcgi.listen`, where none can be sent. It is readable on the wire; best given in the environment.",
 };
 
 const HEADER_NAME: Shape = Shape::Text("the name of an HTTP header");
@@ -155,6 +155,11 @@ impl Decision {
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.trusted_peers.iter().any(|network| network.contains(&peer))
+    }
+
+    /// Whether a peer on TCP must show a certificate.
+    pub fn certifies_peers(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())
     }
 
     pub(super) fn resolve(reader: &mut Reader<'_>) -> Option<Self> {

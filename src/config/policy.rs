@@ -1,10 +1,15 @@
 //! Where the policies are, and how changes get in.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::key::{Key, Section, Shape};
+use super::raw::Origin;
 use super::reader::Reader;
+
+/// In place of a folder: what the program carries.
+const BUILT_IN: &str = "built-in";
 
 pub(super) static SECTION: Section = Section {
     name: "policy",
@@ -12,18 +17,21 @@ pub(super) static SECTION: Section = Section {
     keys: &[&POLICIES, &SCHEMA, &TESTS, &PROVE, &PROVE_TIMEOUT_SECS, &WATCH, &SHADOW],
 };
 
+const FOLDER: Shape = Shape::Text("the path of a folder, or `built-in`");
+
 static POLICIES: Key = Key {
     name: "policy.policies",
-    shape: Shape::Text("the path of a folder"),
+    shape: FOLDER,
     default: Some("policies"),
-    doc: "The folder of the Cedar policies; where it does not exist, built-in copies are used.",
+    doc: "The folder of the Cedar policies, or `built-in`. Only where no folder is named and there is none by the default \
+          name, built-in copies are used.",
 };
 
 static SCHEMA: Key = Key {
     name: "policy.schema",
-    shape: Shape::Text("the path of a folder"),
+    shape: FOLDER,
     default: Some("schema"),
-    doc: "The folder of the Cedar schema, the routes and the entities; where it does not exist, built-in copies are used.",
+    doc: "The folder of the Cedar schema, the routes and the entities, or `built-in`, as with the policies.",
 };
 
 static WATCH: Key = Key {
@@ -67,9 +75,9 @@ static SHADOW: Key = Key {
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The folder of the Cedar policies.
-    pub policies: PathBuf,
+    pub policies: Folder,
     /// The folder of the Cedar schema, the routes and the entities.
-    pub schema: PathBuf,
+    pub schema: Folder,
     /// Whether they are watched.
     pub watch: bool,
     /// Whether the tests beside the policies must pass.
@@ -93,10 +101,68 @@ pub enum Prove {
     Required,
 }
 
+/// Where files are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Folder {
+    /// From no folder: the copies that the program carries.
+    BuiltIn,
+    /// A folder that nobody has named. Where it does not exist, the built-in copies stand in.
+    Usual(PathBuf),
+    /// A folder that was named. It must exist: decisions by other policies than those that were named are never wished.
+    Named {
+        /// Its path.
+        path: PathBuf,
+        /// What has named it, as messages call it, if that can be told.
+        by: Option<String>,
+    },
+}
+
+impl Folder {
+    /// What is named by a command line's argument or the like: a path, or `built-in`.
+    pub fn named(name: &str, by: Option<String>) -> Self {
+        if name == BUILT_IN { Self::BuiltIn } else { Self::Named { path: name.into(), by } }
+    }
+
+    /// Its path, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::BuiltIn => None,
+            Self::Usual(path) | Self::Named { path, .. } => Some(path),
+        }
+    }
+
+    /// What a key says.
+    fn read(reader: &mut Reader<'_>, key: &'static Key) -> Option<Self> {
+        let text = reader.one(key, |text| Some(text.to_owned()))?;
+        let by = match reader.origin(key) {
+            Origin::Default => return Some(Self::Usual(text.into())),
+            Origin::File { path, line } => format!("`{}` in {}:{line}", key.name, path.display()),
+            Origin::Environment { variable } => format!("`{variable}`"),
+            Origin::Flag { flag } => format!("`{flag}`"),
+        };
+        Some(Self::named(&text, Some(by)))
+    }
+}
+
+impl From<PathBuf> for Folder {
+    /// A folder that must exist.
+    fn from(path: PathBuf) -> Self {
+        Self::Named { path, by: None }
+    }
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path() {
+            Some(path) => path.display().fmt(f),
+            None => f.write_str(BUILT_IN),
+        }
+    }
+}
+
 impl Policy {
     pub(super) fn resolve(reader: &mut Reader<'_>) -> Option<Self> {
-        let policies = reader.one(&POLICIES, |text| Some(text.into()));
-        let schema = reader.one(&SCHEMA, |text| Some(text.into()));
+        let (policies, schema) = (Folder::read(reader, &POLICIES), Folder::read(reader, &SCHEMA));
         let (tests, watch) = (reader.flag(&TESTS), reader.flag(&WATCH));
         let shadow = reader.optional(&SHADOW, |text| (!text.is_empty()).then(|| text.into()));
         let prove = reader.one(&PROVE, |text| match text {

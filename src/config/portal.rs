@@ -12,8 +12,8 @@ use crate::model::ListenAddress;
 
 pub(super) static SECTION: Section = Section {
     name: "portal",
-    doc: "The listener for people and programs: web pages and the management API.",
-    keys: &[&LISTEN, &TRUSTED_PROXIES, &URL, &RETURN_HOSTS],
+    doc: "The listener for people and programs: the management API.",
+    keys: &[&LISTEN, &TRUSTED_PROXIES, &URL, &RETURN_HOSTS, &SIGN_UP],
 };
 
 static LISTEN: Key = Key {
@@ -47,6 +47,13 @@ static RETURN_HOSTS: Key = Key {
     doc: "The hosts that a log-in may return to.",
 };
 
+static SIGN_UP: Key = Key {
+    name: "portal.sign_up",
+    shape: Shape::Flag,
+    default: Some("true"),
+    doc: "Whether anybody who reaches the portal may make an account. Without mail, nobody confirms their address.",
+};
+
 /// The listener for people and programs.
 #[derive(Debug, Clone)]
 pub struct Portal {
@@ -58,6 +65,8 @@ pub struct Portal {
     pub url: Option<PortalUrl>,
     /// The hosts that a log-in may return to, in lower case, without port.
     pub return_hosts: Vec<String>,
+    /// Whether anybody may make an account.
+    pub sign_up: bool,
 }
 
 impl Portal {
@@ -66,7 +75,14 @@ impl Portal {
         let trusted_proxies = reader.list(&TRUSTED_PROXIES, network);
         let url = reader.optional(&URL, PortalUrl::parse);
         let return_hosts = reader.list(&RETURN_HOSTS, |text| is_host(text).then(|| text.to_owned()));
-        Some(Self { listen: listen?, trusted_proxies: trusted_proxies?, url: url?, return_hosts: return_hosts? })
+        let sign_up = reader.flag(&SIGN_UP);
+        Some(Self {
+            listen: listen?,
+            trusted_proxies: trusted_proxies?,
+            url: url?,
+            return_hosts: return_hosts?,
+            sign_up: sign_up?,
+        })
     }
 }
 

@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the setting that is in force comes from.
-    fn origin(&self, key: &'static Key) -> Origin {
+    pub(super) fn origin(&self, key: &'static Key) -> Origin {
         self.raw.of(key).next_back().map_or(Origin::Default, |setting| setting.origin.clone())
     }
 

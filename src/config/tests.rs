@@ -289,6 +289,24 @@ fn no_proxy_in_front_of_the_portal_is_believed_by_default() {
 }
 
 #[test]
+fn nobody_goes_round_the_certificates_of_peers_by_fastcgi() {
+    let certificates = "[decision]\ntls_certificate = 'a'\ntls_key = 'b'\ntls_client_ca = 'c'\n";
+    for listen in ["127.0.0.1:7182", "[::1]:7182", "[::ffff:127.0.0.1]:7182", "unix:/run/x.sock", "fd:5"] {
+        let text = format!("{certificates}[fastcgi]\nlisten = '{listen}'\n");
+        assert!(load(&text, &[], &[]).unwrap().0.fastcgi.is_some(), "{listen}");
+    }
+    for listen in ["10.0.0.7:7182", "0.0.0.0:7182", "[::]:7182", "[::ffff:10.0.0.7]:7182"] {
+        let told = problems(&format!("{certificates}[fastcgi]\nlisten = '{listen}'\n"));
+        assert!(
+            told.starts_with("gatepost.toml:6: fastcgi.listen: expected a Unix socket or an address on loopback"),
+            "{told}"
+        );
+        let without = format!("[fastcgi]\nlisten = '{listen}'\n");
+        assert!(load(&without, &[], &[]).is_ok(), "`decision.trusted_peers` tells who may: {listen}");
+    }
+}
+
+#[test]
 fn whoever_may_ask_by_authzen_is_a_username() {
     let config =
         load("[authzen]\nurl = 'https://pdp.example.com'\ncallers = ['Gateway', 'shop']\n", &[], &[]).unwrap().0;

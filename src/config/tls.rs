@@ -22,7 +22,8 @@ pub(super) static TLS_CLIENT_CA: Key = Key {
     shape: PEM_FILE,
     default: None,
     doc: "The authorities of peers: with it, whoever shows a certificate of theirs may ask, and nobody else is listened to \
-          over TCP.",
+          over TCP. Read again when it changes: connections that are open then \
+          end. `fastcgi.listen` has no TLS, so it must then be a Unix socket or on loopback.",
 };
 
 /// Where the listener's certificates are.

@@ -5,11 +5,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::drain::{Drain, Watch};
 use super::listener::{Listener, Peer, Stream};
 use super::places::{Place, Places, Standing};
+use super::tls::Authorities;
 
 /// How long to wait when the system has no more descriptors or memory for connections.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -26,6 +28,8 @@ pub struct AcceptOptions {
 /// Accepts connections until `shutdown` is ready, then drains: accepts nothing more, removes a Unix socket, tells those
 /// that are open by their [`Watch`], and waits for them, for `drain_timeout` at most.
 ///
+/// When the authorities of clients are others, those connections that are open are told to end, and new ones accepted.
+///
 /// `standing` tells which places a peer may take. `connection` gives the future that serves a connection, which holds its
 /// place. A panic in it closes that connection only.
 pub async fn accept_each<C, F>(
@@ -39,13 +43,19 @@ pub async fn accept_each<C, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let places = Places::new(options.max_connections);
-    let drain = Arc::new(Drain::default());
+    let mut drain = Arc::new(Drain::default());
+    let mut authorities = listener.authorities();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
         let (stream, peer, place) = tokio::select! {
             biased;
             () = &mut shutdown => break,
+            () = changed(&mut authorities) => {
+                tracing::info!("the authorities of clients have changed; connections begin anew");
+                std::mem::take(&mut drain).begin();
+                continue;
+            }
             Some(ended) = connections.join_next() => {
                 report_panic(ended);
                 continue;
@@ -69,6 +79,18 @@ pub async fn accept_each<C, F>(
             "requests took too long to drain; their connections are closed"
         );
         connections.shutdown().await;
+    }
+}
+
+/// Waits until the authorities of clients are others.
+async fn changed(authorities: &mut Option<watch::Receiver<Authorities>>) {
+    let changed = match authorities {
+        Some(authorities) => authorities.changed().await.is_ok(),
+        None => false,
+    };
+    // There are none, or nobody can change them.
+    if !changed {
+        std::future::pending().await
     }
 }
 

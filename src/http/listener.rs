@@ -10,9 +10,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
 
 use super::inherited::{self, Inherited};
-use super::tls::{Tls, TlsConnection};
+use super::tls::{Authorities, Tls, TlsConnection};
 use crate::model::ListenAddress;
 
 /// Who may connect to a Unix socket: its owner and its group. Put the proxy into the group, or the socket into a
@@ -28,6 +29,12 @@ pub enum ListenError {
     /// Something that is not a socket is in the way. It is left alone.
     #[error("cannot listen on `unix:{}`: something that is not a socket is there", .0.display())]
     NotASocket(PathBuf),
+    /// A socket of systemd's that no permissions guard.
+    #[error(
+        "cannot listen on `{0}`: the socket has no path (it is in the abstract namespace), so every process on the machine \
+         may connect; give it one"
+    )]
+    Abstract(ListenAddress),
     /// The system says no.
     #[error("cannot listen on `{address}`: {source}")]
     System {
@@ -91,7 +98,9 @@ impl Listener {
                         Kind::Unix { listener: UnixListener::from_std(listener).map_err(system)?, _socket: None }
                     }
                 };
-                let address = kind.address().map_err(system)?.unwrap_or_else(|| address.clone());
+                // INVARIANT: a Unix socket has permissions, which are what makes its peers trusted.
+                let named = kind.address().map_err(system)?;
+                let address = named.ok_or_else(|| ListenError::Abstract(address.clone()))?;
                 Ok(Self { address, kind, tls: None })
             }
         }
@@ -105,6 +114,11 @@ impl Listener {
     /// Where it really listens: with the port that the system chose, if port 0 was asked for.
     pub fn address(&self) -> &ListenAddress {
         &self.address
+    }
+
+    /// Tells when the authorities of clients are others, if clients must show certificates.
+    pub(super) fn authorities(&self) -> Option<watch::Receiver<Authorities>> {
+        self.tls.as_ref().filter(|tls| tls.certifies_clients()).map(|tls| tls.authorities())
     }
 
     /// Waits for the next connection. Dropping the future loses none.

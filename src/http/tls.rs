@@ -15,6 +15,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
@@ -60,19 +61,25 @@ impl std::fmt::Debug for Tls {
 pub struct Tls {
     files: TlsFiles,
     config: ArcSwap<ServerConfig>,
+    /// Those whose certificates clients must show; nothing, if they need none. Told when they are others.
+    authorities: watch::Sender<Authorities>,
     changed: Mutex<Vec<Option<SystemTime>>>,
 }
+
+/// Authorities of clients.
+pub(super) type Authorities = Vec<CertificateDer<'static>>;
 
 impl Tls {
     /// Reads the files. Blocks.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         // Before they are read: what changes meanwhile is read again.
         let changed = Mutex::new(files.changed());
-        let config = ArcSwap::from_pointee(files.read()?);
-        Ok(Self { files, config, changed })
+        let (config, authorities) = files.read()?;
+        Ok(Self { files, config: ArcSwap::from_pointee(config), authorities: watch::Sender::new(authorities), changed })
     }
 
-    /// Reads the files again if they have changed; tells whether they had. Bad ones change nothing. Blocks.
+    /// Reads the files again if they have changed; tells whether they had. Bad ones change nothing. If it is the authorities
+    /// of clients that have changed, the connections that are open are closed, each after what it is busy with. Blocks.
     pub fn reload_if_changed(&self) -> Result<bool, TlsError> {
         let now = self.files.changed();
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,8 +88,20 @@ impl Tls {
         }
         // Once only, also if they are bad: the next change is the next try.
         *changed = now;
-        self.config.store(Arc::new(self.files.read()?));
+        let (config, authorities) = self.files.read()?;
+        // First: whoever is accepted after they have been told is asked for the new ones.
+        self.config.store(Arc::new(config));
+        self.authorities.send_if_modified(|known| {
+            let are_others = *known != authorities;
+            *known = authorities;
+            are_others
+        });
         Ok(true)
+    }
+
+    /// Tells when connections are of clients that might not be listened to any more.
+    pub(super) fn authorities(&self) -> watch::Receiver<Authorities> {
+        self.authorities.subscribe()
     }
 
     /// Whether nobody is listened to who shows no certificate.
@@ -151,7 +170,7 @@ impl AsyncWrite for TlsConnection {
 }
 
 impl TlsFiles {
-    fn read(&self) -> Result<ServerConfig, TlsError> {
+    fn read(&self) -> Result<(ServerConfig, Authorities), TlsError> {
         let certificates = certificates(&self.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| unusable(&self.key, &error))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -162,12 +181,13 @@ impl TlsFiles {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| mismatch(&error))?;
+        let authorities = self.client_ca.as_deref().map_or(Ok(Vec::new()), self::certificates)?;
         let builder = match &self.client_ca {
             None => builder.with_no_client_auth(),
             Some(path) => {
                 let mut roots = RootCertStore::empty();
-                for certificate in self::certificates(path)? {
-                    roots.add(certificate).map_err(|error| unusable(path, &error))?;
+                for certificate in &authorities {
+                    roots.add(certificate.clone()).map_err(|error| unusable(path, &error))?;
                 }
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
                 builder.with_client_cert_verifier(verifier.map_err(|error| unusable(path, &error))?)
@@ -175,7 +195,7 @@ impl TlsFiles {
         };
         let mut config = builder.with_single_cert(certificates, key).map_err(|error| mismatch(&error))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(config)
+        Ok((config, authorities))
     }
 
     fn changed(&self) -> Vec<Option<SystemTime>> {
@@ -199,9 +219,25 @@ fn unusable(path: &Path, cause: &dyn std::fmt::Display) -> TlsError {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use hyper::service::service_fn;
+    use hyper::{Request, Response};
     use rcgen::{CertificateParams, KeyPair};
+    use rustls::ClientConfig;
+    use rustls::pki_types::ServerName;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::{TlsConnector, client};
 
     use super::*;
+    use crate::http::listener::Listener;
+    use crate::http::places::Standing;
+    use crate::http::serve::{ServeOptions, serve};
+    use crate::model::ListenAddress;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
 
     fn write(files: &TlsFiles, certificate: &str, key: &str) {
         fs::write(&files.certificate, certificate).unwrap();
@@ -212,6 +248,11 @@ mod tests {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec!["gatepost.test".to_owned()]).unwrap().self_signed(&key).unwrap();
         (certificate.pem(), key.serialize_pem())
+    }
+
+    fn later(path: &Path, secs: u64) {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(secs)).unwrap();
     }
 
     #[test]
@@ -225,10 +266,6 @@ mod tests {
         let tls = Tls::load(files.clone()).unwrap();
         assert!(!tls.reload_if_changed().unwrap());
 
-        let later = |path: &Path, secs: u64| {
-            let file = fs::File::options().write(true).open(path).unwrap();
-            file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(secs)).unwrap();
-        };
         let before = tls.config.load_full();
         let (second, other_key) = certificate();
         fs::write(&files.certificate, &second).unwrap();
@@ -243,5 +280,70 @@ mod tests {
         fs::write(&files.certificate, "nothing").unwrap();
         later(&files.certificate, 3);
         assert!(matches!(tls.reload_if_changed(), Err(TlsError::File { .. })));
+    }
+
+    /// A connection of whoever shows this certificate, which is its own authority, and takes any of the server's.
+    async fn connect(address: SocketAddr, server: &str, own: &(String, String)) -> client::TlsStream<TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(server.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let certificate = CertificateDer::from_pem_slice(own.0.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(own.1.as_bytes()).unwrap();
+        let config = builder.with_root_certificates(roots).with_client_auth_cert(vec![certificate], key).unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("gatepost.test").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    }
+
+    /// What comes back: nothing, if the connection is closed.
+    async fn ask(connection: &mut client::TlsStream<TcpStream>) -> String {
+        let _ = connection.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        read(connection).await
+    }
+
+    async fn read(connection: &mut client::TlsStream<TcpStream>) -> String {
+        let mut answer = vec![0; 4_096];
+        let len = tokio::time::timeout(PATIENCE, connection.read(&mut answer)).await.unwrap().unwrap_or(0);
+        String::from_utf8_lossy(&answer[..len]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn connections_of_old_authorities_end_when_there_are_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let files = TlsFiles {
+            certificate: path("certificate.pem"),
+            key: path("key.pem"),
+            client_ca: Some(path("authorities.pem")),
+        };
+        let ((own, key), (old, new)) = (certificate(), (certificate(), certificate()));
+        write(&files, &own, &key);
+        fs::write(path("authorities.pem"), &old.0).unwrap();
+        let tls = Arc::new(Tls::load(files.clone()).unwrap());
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap().with_tls(Some(Arc::clone(&tls)));
+        let ListenAddress::Tcp(address) = *listener.address() else { unreachable!() };
+        let make = |_| {
+            service_fn(|_: Request<hyper::body::Incoming>| async { Ok::<_, Infallible>(Response::new("x".to_owned())) })
+        };
+        let server =
+            tokio::spawn(serve(listener, make, |_| Standing::Trusted, ServeOptions::default(), std::future::pending()));
+
+        let mut connection = connect(address, &own, &old).await;
+        assert!(ask(&mut connection).await.starts_with("HTTP/1.1 200"));
+        // A new certificate of the server's own ends nothing.
+        later(&files.certificate, 1);
+        assert!(tls.reload_if_changed().unwrap());
+        assert!(ask(&mut connection).await.starts_with("HTTP/1.1 200"));
+        fs::write(path("authorities.pem"), &new.0).unwrap();
+        later(&path("authorities.pem"), 2);
+        assert!(tls.reload_if_changed().unwrap());
+        assert_eq!(read(&mut connection).await, "", "it is closed, though nobody asks");
+        assert_eq!(ask(&mut connect(address, &own, &old).await).await, "");
+        let mut connection = connect(address, &own, &new).await;
+        for _ in 0..2 {
+            assert!(ask(&mut connection).await.starts_with("HTTP/1.1 200"));
+        }
+        server.abort();
     }
 }

@@ -24,6 +24,13 @@ pub enum ListenAddress {
 )]
 pub struct ListenAddressError;
 
+impl ListenAddress {
+    /// Whether other machines can connect, as far as the address tells: where an inherited socket listens, it does not.
+    pub fn is_beyond_this_machine(&self) -> bool {
+        matches!(self, Self::Tcp(address) if !address.ip().to_canonical().is_loopback())
+    }
+}
+
 impl FromStr for ListenAddress {
     type Err = ListenAddressError;
 

@@ -2,6 +2,7 @@
 
 mod assertions;
 mod authzen;
+mod beyond;
 mod caches;
 pub mod cases;
 mod credentials;

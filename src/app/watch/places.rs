@@ -28,14 +28,18 @@ impl Places {
     /// As the file system is now.
     pub(super) fn of(Watched { source, shadow }: &Watched) -> Self {
         let mut places = Self::default();
-        for policies in [Some(&source.policies), shadow.as_ref()].into_iter().flatten() {
+        for policies in [source.policies.path(), shadow.as_deref()].into_iter().flatten() {
             places.add_folder(policies);
             // Policies that were refused may be right, and their tests or invariants be mended.
             places.add_folder(&policies.join(analysis::tests::FOLDER));
         }
-        places.add_folder(&source.policies.join(INVARIANTS));
-        places.add_folder(&source.schema);
-        places.add_folder(&source.schema.join("entities"));
+        if let Some(policies) = source.policies.path() {
+            places.add_folder(&policies.join(INVARIANTS));
+        }
+        if let Some(schema) = source.schema.path() {
+            places.add_folder(schema);
+            places.add_folder(&schema.join("entities"));
+        }
         places
     }
 
@@ -90,6 +94,7 @@ mod tests {
 
     use super::*;
     use crate::authz::generation::Source;
+    use crate::config::Folder;
 
     fn root() -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -98,7 +103,8 @@ mod tests {
     }
 
     fn places(root: &Path, policies: &str) -> Places {
-        let source = Source { policies: root.join(policies), schema: root.join("schema"), tests: true };
+        let (policies, schema) = (root.join(policies).into(), root.join("schema").into());
+        let source = Source { policies, schema, tests: true };
         Places::of(&Watched { source, shadow: Some(root.join("candidate")) })
     }
 
@@ -131,6 +137,12 @@ mod tests {
         assert_eq!(places.watched().collect::<Vec<_>>(), [root.as_path()]);
         assert!(places.concerns(&root.join("a")) && places.concerns(&root.join("schema")));
         assert!(!places.concerns(&root.join("b")));
+    }
+
+    #[test]
+    fn what_is_built_in_is_not_watched() {
+        let source = Source { policies: Folder::BuiltIn, schema: Folder::BuiltIn, tests: true };
+        assert_eq!(Places::of(&Watched { source, shadow: None }), Places::default());
     }
 
     #[test]

@@ -4,20 +4,27 @@
 
 mod comments;
 
-use cedar_policy::{ParseErrors, PolicySet};
+use std::path::Path;
+
+use cedar_policy::PolicySet;
 use cedar_policy_formatter::{Config, policies_str_to_pretty};
 
-use crate::authz::generation::files::SourceFile;
-use crate::authz::generation::policies::diagnosed;
+use crate::authz::generation::files::{SourceFile, read_text};
+use crate::authz::generation::policies::parse_file;
 use crate::authz::problem::Problem;
 
 /// The width of a line, in characters, and of one step to the right.
 const CONFIG: Config = Config { line_width: 120, indent_width: 2 };
 
+/// The content of a file of policies.
+pub fn read(file: &Path) -> Result<String, Problem> {
+    read_text(file)
+}
+
 /// The layout of `text`, the content of the file `file`.
 pub fn format(file: &str, text: &str) -> Result<String, Vec<Problem>> {
     let file = SourceFile::apart(file, text);
-    let policies = parse(&file)?;
+    let policies = parse_file(&file)?;
     // A file of comments has nothing to lay out.
     if policies.is_empty() && policies.templates().next().is_none() {
         return Ok(file.text);
@@ -29,16 +36,11 @@ pub fn format(file: &str, text: &str) -> Result<String, Vec<Problem>> {
     if comments::all(&file.text) != comments::all(&laid_out) {
         return Err(failed("Cedar's formatter would lose a comment, or move it"));
     }
-    let written = parse(&SourceFile::apart(file.name.as_str(), laid_out.as_str()));
+    let written = parse_file(&SourceFile::apart(file.name.as_str(), laid_out.as_str()));
     match written.map(|written| same(&written, &policies)) {
         Ok(true) => Ok(laid_out),
         _ => Err(failed("Cedar's formatter would change a policy")),
     }
-}
-
-fn parse(file: &SourceFile) -> Result<PolicySet, Vec<Problem>> {
-    let parsed: Result<PolicySet, ParseErrors> = file.text.parse();
-    parsed.map_err(|errors| errors.iter().map(|error| diagnosed(file, error, 0..0)).collect())
 }
 
 /// Whether both have the same policies, in the same order: their parser numbers them.

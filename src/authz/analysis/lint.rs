@@ -44,7 +44,7 @@ pub fn lint(source: &Source) -> Report {
     let (files, loaded) = generation::load_with_files(source, &entities::samples());
     let mut findings: Vec<Finding> = match &loaded {
         Ok(generation) => Lint { generation, files: &files, findings: Vec::new() }.run(),
-        Err(error) => error.problems().iter().map(Finding::of_load).collect(),
+        Err(error) => error.problems().iter().map(|problem| Finding::of_load(problem, source)).collect(),
     };
     let place = |finding: &Finding| (finding.problem.clone(), finding.rule);
     findings.sort_by_cached_key(place);
@@ -67,9 +67,11 @@ impl Report {
 
 impl Finding {
     /// What keeps files from being loaded. Which kind of file it is says which rule it is.
-    fn of_load(problem: &Problem) -> Self {
+    fn of_load(problem: &Problem, source: &Source) -> Self {
         let file = problem.file();
+        let is_folder = [&source.policies, &source.schema].iter().any(|folder| folder.to_string() == file);
         let rule = match file.rsplit_once('.') {
+            _ if is_folder => Rule::FolderInvalid,
             Some((_, "cedar")) => Rule::PolicyInvalid,
             Some((_, "cedarschema")) => Rule::SchemaInvalid,
             Some((_, "toml")) => Rule::RouteInvalid,

@@ -9,7 +9,6 @@ mod suite;
 mod table;
 
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use self::case::Question;
@@ -23,15 +22,6 @@ use super::super::problem::Problem;
 
 /// The folder with the tests, in that of the policies.
 pub const FOLDER: &str = "tests";
-
-/// Runs the tests in `folder`, none if there is no such folder. An error tells everything that is wrong with the files;
-/// decisions that are not as expected are in the report.
-pub fn run(generation: &Generation, folder: &Path) -> Result<Report, Vec<Problem>> {
-    match Suite::read(folder)? {
-        Some(suite) => suite.run(generation),
-        None => Ok(Report::default()),
-    }
-}
 
 /// What came of the tests.
 #[derive(Debug, Default)]

@@ -4,8 +4,10 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::authz::generation::Proofs;
 use crate::authz::{Circumstances, Compared, Engine, EngineCapacity, Reloaded, Resource, Subject};
 use crate::cache::{Stamp, Versions};
+use crate::config::Folder;
 use crate::model::ApplicationId;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
@@ -67,9 +69,10 @@ impl Beside {
 
 fn engine(folder: &Path) -> Engine {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("gatepost.db")).unwrap());
-    let source = Source { policies: folder.join("policies"), schema: folder.join("schema"), tests: true };
+    let source =
+        Source { policies: folder.join("policies").into(), schema: Folder::Usual(folder.join("schema")), tests: true };
     let capacity = EngineCapacity { facts: 10, decisions: 10 };
-    let engine = Engine::start(source, |_| 1, store, Arc::new(Versions::default()), capacity).unwrap();
+    let engine = Engine::start(source, Proofs::off(), |_| 1, store, Arc::new(Versions::default()), capacity).unwrap();
     engine.with_candidate(folder.join("candidate"))
 }
 
@@ -185,7 +188,7 @@ fn a_bad_candidate_leaves_the_last_good_one() {
         assert_eq!(candidate(&beside.engine).unwrap().digest(), digest, "{file}");
     }
     beside.remove("candidate");
-    assert!(beside.problems().ends_with("candidate: the folder does not exist"), "nothing built in stands in for it");
+    assert!(beside.problems().ends_with("candidate: there is no such folder"), "nothing built in stands in for it");
     assert!(candidate(&beside.engine).is_some());
     beside.write("candidate/own.cedar", FORBID);
     assert_eq!(beside.engine.reload_candidate().unwrap(), None, "it is the one that is asked");

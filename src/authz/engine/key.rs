@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::Question;
 use crate::authz::generation::Generation;
+use crate::authz::prepared::PreparedAction;
 use crate::authz::question::{Resource, SubjectKey};
 use crate::authz::reads::ContextParts;
 
@@ -34,12 +35,15 @@ impl DecisionKey {
     // INVARIANT: a decision is a function of the generation, the action, the facts and the parts of the context that
     // policies on the action can read. The first two are in the key, the facts follow from subject and resource, which
     // are in the key, at the time of the stamp, and so do the entities of files unless they lead to others of the store,
-    // for which there is no key; and each part of the context that can be read is in the key, or follows
-    // from the credential's digest, or there is no key.
+    // for which there is no key, as there is none where policies look at others by themselves; and each part of the
+    // context that can be read is in the key, or follows from the credential's digest, or there is no key.
     pub(super) fn of(generation: &Generation, question: &Question<'_>) -> Option<Self> {
         let Question { subject, action, resource, circumstances, .. } = question;
-        let reads = generation.prepared().action(*action)?.reads;
-        if generation.filed().may_lead_to_store(resource, reads) || !resource.has_id_within(MAX_ID_LEN) {
+        let PreparedAction { reads, strays, .. } = generation.prepared().action(*action)?;
+        if strays.is_any() || generation.filed().may_lead_to_store(resource, *reads) {
+            return None;
+        }
+        if !resource.has_id_within(MAX_ID_LEN) {
             return None;
         }
         let mut read = reads.context;

@@ -5,6 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::Folder;
 use crate::model::ApplicationId;
 use crate::store::sqlite::SqliteStore;
 
@@ -16,12 +17,14 @@ const EVALUATED: &str = "permit (principal, action == Action::\"View\", resource
 /// An engine by this policy, over an empty store.
 fn engine(policy: &str) -> (Engine, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let source = Source { policies: folder.path().join("policies"), schema: folder.path().join("schema"), tests: true };
-    fs::create_dir(&source.policies).unwrap();
-    fs::write(source.policies.join("own.cedar"), policy).unwrap();
+    let policies = folder.path().join("policies");
+    fs::create_dir(&policies).unwrap();
+    fs::write(policies.join("own.cedar"), policy).unwrap();
+    let schema = Folder::Usual(folder.path().join("schema"));
+    let source = Source { policies: policies.into(), schema, tests: true };
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("gatepost.db")).unwrap());
     let capacity = EngineCapacity { facts: 100, decisions: 100 };
-    (Engine::start(source, |_| 1, store, Arc::new(Versions::default()), capacity).unwrap(), folder)
+    (Engine::start(source, Proofs::off(), |_| 1, store, Arc::new(Versions::default()), capacity).unwrap(), folder)
 }
 
 fn view<'a>(engine: &Engine, resource: &'a Resource) -> Question<'a> {

@@ -114,7 +114,7 @@ pub(in crate::authz) fn of_resource(own: &OwnTypes, types: &Types, resource: &Re
     })
 }
 
-pub(super) fn user(own: &OwnTypes, id: UserId) -> EntityUID {
+pub(in crate::authz) fn user(own: &OwnTypes, id: UserId) -> EntityUID {
     identified(&own.user, id.as_bytes())
 }
 

@@ -1,7 +1,5 @@
 //! What a generation was made from, to be compared, kept and written back.
 
-use std::path::Path;
-
 use sha2::{Digest as _, Sha256};
 
 use super::files::{Files, Texts};
@@ -23,8 +21,8 @@ impl Contents {
     }
 
     pub(super) fn of(policies: &Files, schema: &Files) -> Self {
-        let policies = policies.all().map(|file| file.kept(PolicyFolder::Policies));
-        Self::new(policies.chain(schema.all().map(|file| file.kept(PolicyFolder::Schema))).collect())
+        let (policies, schema) = (policies.kept(PolicyFolder::Policies), schema.kept(PolicyFolder::Schema));
+        Self::new(policies.into_iter().chain(schema).collect())
     }
 
     /// The files.
@@ -32,11 +30,15 @@ impl Contents {
         &self.files
     }
 
-    /// The files of one folder, which is called by its path in messages.
-    pub(super) fn texts(&self, folder: PolicyFolder, path: &Path) -> Texts {
-        let files = self.files.iter().filter(|file| file.folder == folder);
-        let files = files.map(|file| (file.name.clone(), file.text.clone())).collect();
-        Texts { folder: path.display().to_string(), files }
+    /// The files of one folder.
+    pub fn of_folder(&self, folder: PolicyFolder) -> impl Iterator<Item = &PolicyFile> {
+        self.files.iter().filter(move |file| file.folder == folder)
+    }
+
+    /// The files of one folder, which is called `name` in messages.
+    pub(super) fn texts(&self, folder: PolicyFolder, name: String) -> Texts {
+        let files = self.of_folder(folder).map(|file| (file.name.clone(), file.text.clone()));
+        Texts { folder: name, files: files.collect() }
     }
 
     /// What they come to. Where they were read from, and whether they are built in, does not count.

@@ -5,8 +5,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::steady::Links;
 use super::{Source, invariants};
 use crate::authz::problem::Problem;
+use crate::config::Folder;
 use crate::model::{PolicyFile, PolicyFolder};
 
 /// Where files came from.
@@ -14,12 +16,13 @@ use crate::model::{PolicyFile, PolicyFolder};
 pub enum Origin {
     /// From the configured folder.
     Folder,
-    /// From the program itself, since the folder does not exist.
+    /// From the program itself.
     BuiltIn,
 }
 
 /// What was read of one folder.
-pub(super) struct Files {
+#[derive(Debug, PartialEq)]
+pub(in crate::authz) struct Files {
     pub(super) folder: String,
     pub(super) origin: Origin,
     /// Policies or schema, sorted by name.
@@ -30,7 +33,7 @@ pub(super) struct Files {
 }
 
 /// A file's name, for messages, and its content.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(in crate::authz) struct SourceFile {
     pub(in crate::authz) name: String,
     /// Its path within the folder.
@@ -93,21 +96,23 @@ impl Files {
         self.cedar.iter().chain(&self.routes).chain(self.entities.iter().flatten())
     }
 
+    /// The files as they are kept, sorted.
+    pub(super) fn kept(&self, folder: PolicyFolder) -> Vec<PolicyFile> {
+        let kept = |file: &SourceFile| PolicyFile { folder, name: file.within.clone(), text: file.text.clone() };
+        let mut files: Vec<PolicyFile> = self.all().map(kept).collect();
+        files.sort();
+        files
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.all().map(|file| file.name.as_str())
     }
 }
 
-impl SourceFile {
-    /// The file as it is kept.
-    pub(super) fn kept(&self, folder: PolicyFolder) -> PolicyFile {
-        PolicyFile { folder, name: self.within.clone(), text: self.text.clone() }
-    }
-}
-
-pub(super) fn read_policies(source: &Source) -> Result<Files, Vec<Problem>> {
+/// The policies. `before` is where those of the generation before came from, if there is one.
+pub(super) fn read_policies(links: &mut Links, source: &Source, before: Option<Origin>) -> Result<Files, Vec<Problem>> {
     let built_in = || Files {
-        folder: source.policies.display().to_string(),
+        folder: source.policies.to_string(),
         origin: Origin::BuiltIn,
         cedar: vec![
             built_in("policies", "accounts.cedar", include_str!("../../../policies/accounts.cedar")),
@@ -117,22 +122,23 @@ pub(super) fn read_policies(source: &Source) -> Result<Files, Vec<Problem>> {
         routes: None,
         entities: None,
     };
-    read_folder(&source.policies, "cedar", built_in)
+    read_folder(links, &source.policies, before, "cedar", built_in)
 }
 
-pub(super) fn read_schema(source: &Source) -> Result<Files, Vec<Problem>> {
+/// The schema, the routes and the entities; `before` as with the policies.
+pub(super) fn read_schema(links: &mut Links, source: &Source, before: Option<Origin>) -> Result<Files, Vec<Problem>> {
     let routes = || built_in("schema", "routes.toml", include_str!("../../../schema/routes.toml"));
     let built_in = || Files {
-        folder: source.schema.display().to_string(),
+        folder: source.schema.to_string(),
         origin: Origin::BuiltIn,
         cedar: vec![built_in("schema", "gatepost.cedarschema", include_str!("../../../schema/gatepost.cedarschema"))],
         routes: Some(routes()),
         entities: None,
     };
-    let mut files = read_folder(&source.schema, "cedarschema", built_in)?;
-    if files.origin == Origin::Folder {
-        let (routes, entities) =
-            (read_file(&source.schema.join("routes.toml"), ""), read_entities(&source.schema.join("entities")));
+    let mut files = read_folder(links, &source.schema, before, "cedarschema", built_in)?;
+    if let (Origin::Folder, Some(folder)) = (files.origin, source.schema.path()) {
+        let routes = read_file(links, &folder.join("routes.toml"), "");
+        let entities = read_entities(links, &folder.join("entities"));
         let (routes, entities) = match (routes, entities) {
             (Ok(routes), Ok(entities)) => (routes, entities),
             (routes, entities) => {
@@ -149,68 +155,100 @@ fn built_in(folder: &str, name: &str, text: &str) -> SourceFile {
     SourceFile { name: format!("built-in {folder}/{name}"), within: name.to_owned(), text: text.to_owned() }
 }
 
-/// The invariants in the folder `invariants` within that of the policies; nothing if it does not exist.
-pub(super) fn read_invariants(source: &Source) -> Result<Option<Files>, Vec<Problem>> {
+/// The invariants in the folder `invariants` within that of the policies, which came from `policies`; nothing if it does
+/// not exist.
+pub(super) fn read_invariants(
+    links: &mut Links,
+    source: &Source,
+    policies: Origin,
+) -> Result<Option<Files>, Vec<Problem>> {
     let files = |folder: String, origin, cedar| Files { folder, origin, cedar, routes: None, entities: None };
-    let path = source.policies.join(invariants::FOLDER);
-    let folder = path.display().to_string();
-    if let Some(cedar) = read_existing(&path, "cedar", "")? {
-        return Ok(Some(files(folder, Origin::Folder, cedar)));
-    }
-    if read_policies(source)?.origin == Origin::Folder {
-        return Ok(None);
+    if let Some(path) = source.policies.path().map(|folder| folder.join(invariants::FOLDER)) {
+        if let Some(cedar) = read_existing(links, &path, "cedar", "")? {
+            return Ok(Some(files(path.display().to_string(), Origin::Folder, cedar)));
+        }
+        if policies == Origin::Folder {
+            return Ok(None);
+        }
     }
     let shipped = built_in(
         "policies/invariants",
         "invariants.cedar",
         include_str!("../../../policies/invariants/invariants.cedar"),
     );
-    Ok(Some(files(folder, Origin::BuiltIn, vec![shipped])))
+    Ok(Some(files("built-in policies/invariants".to_owned(), Origin::BuiltIn, vec![shipped])))
 }
 
 /// The files of a folder with this extension; hidden files and folders within are not looked at. `built_in` stands in
-/// for a folder that does not exist, and for nothing else: one that cannot be read, or is empty, is a problem.
-fn read_folder(path: &Path, extension: &str, built_in: impl Fn() -> Files) -> Result<Files, Vec<Problem>> {
+/// for a folder that nobody has named and that does not exist, and for nothing else: one that cannot be read, or is empty,
+/// is a problem. So is one that is gone since the generation `before` was read from it, or else removing it for a moment
+/// would put the built-in policies into force.
+fn read_folder(
+    links: &mut Links,
+    from: &Folder,
+    before: Option<Origin>,
+    extension: &str,
+    built_in: impl Fn() -> Files,
+) -> Result<Files, Vec<Problem>> {
+    let Some(path) = from.path() else { return Ok(built_in()) };
     let folder = path.display().to_string();
-    let Some(cedar) = read_existing(path, extension, "")? else { return Ok(built_in()) };
-    if cedar.is_empty() {
-        let problem = Problem::with(&folder, format_args!("the folder has no `*.{extension}` file"));
-        return Err(vec![problem.help("remove the folder to use what is built in")]);
-    }
-    Ok(Files { folder, origin: Origin::Folder, cedar, routes: None, entities: None })
+    let problem = match (read_existing(links, path, extension, "")?, before, from) {
+        (Some(cedar), _, _) if !cedar.is_empty() => {
+            return Ok(Files { folder, origin: Origin::Folder, cedar, routes: None, entities: None });
+        }
+        (Some(_), _, _) => Problem::with(&folder, format_args!("the folder has no `*.{extension}` file")),
+        (None, Some(Origin::Folder), _) => return Err(vec![Problem::with(&folder, "the folder is gone")]),
+        (None, _, Folder::Named { .. }) => Problem::with(&folder, "there is no such folder"),
+        (None, _, Folder::Usual(_) | Folder::BuiltIn) => return Ok(built_in()),
+    };
+    Err(vec![match from {
+        Folder::Named { by: Some(by), .. } => {
+            problem.help(format_args!("{by} names it: say `built-in` there to use what is built in, or leave it out"))
+        }
+        Folder::Named { by: None, .. } => problem,
+        Folder::Usual(_) | Folder::BuiltIn => problem.help("remove the folder to use what is built in"),
+    }])
 }
 
 /// The files with entities: none if there is no such folder, or nothing in it.
-fn read_entities(path: &Path) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
-    read_existing(path, "json", "entities/")
+fn read_entities(links: &mut Links, path: &Path) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
+    read_existing(links, path, "json", "entities/")
 }
 
 /// The files of a folder with this extension, sorted; nothing if the folder does not exist. Their paths within begin with
 /// `prefix`.
 pub(in crate::authz) fn read_existing(
+    links: &mut Links,
     path: &Path,
     extension: &str,
     prefix: &str,
 ) -> Result<Option<Vec<SourceFile>>, Vec<Problem>> {
     let folder = path.display().to_string();
-    let unreadable = |error: io::Error| vec![Problem::with(&folder, format_args!("cannot read the folder: {error}"))];
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+    let unreadable = |error: io::Error| {
+        vec![match error.kind() {
+            io::ErrorKind::NotADirectory => Problem::with(&folder, "this is no folder"),
+            _ => Problem::with(&folder, format_args!("cannot read the folder: {error}")),
+        }]
+    };
+    let is_absent = || fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let resolved = match links.resolve(path) {
+        Ok(resolved) => resolved,
+        // A link that leads nowhere is not absence.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_absent() => return Ok(None),
         Err(error) => return Err(unreadable(error)),
-        Ok(_) => {}
-    }
+    };
     let mut paths = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let hidden = entry.file_name().as_encoded_bytes().first() == Some(&b'.');
-        if !hidden && entry.path().extension().is_some_and(|found| found == extension) {
-            paths.push(entry.path());
+    for entry in fs::read_dir(resolved).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let hidden = name.as_encoded_bytes().first() == Some(&b'.');
+        if !hidden && Path::new(&name).extension().is_some_and(|found| found == extension) {
+            paths.push(path.join(name));
         }
     }
     paths.sort();
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
-        match read_file(&path, prefix) {
+        match read_file(links, &path, prefix) {
             Ok(file) => files.push(file),
             Err(problem) => problems.push(problem),
         }
@@ -218,16 +256,31 @@ pub(in crate::authz) fn read_existing(
     if problems.is_empty() { Ok(Some(files)) } else { Err(problems) }
 }
 
-fn read_file(path: &Path, prefix: &str) -> Result<SourceFile, Problem> {
+fn read_file(links: &mut Links, path: &Path, prefix: &str) -> Result<SourceFile, Problem> {
     let name = path.display().to_string();
     let within = format!("{prefix}{}", path.file_name().unwrap_or_default().to_string_lossy());
-    let bytes = fs::read(path).map_err(|error| Problem::with(&name, format_args!("cannot read the file: {error}")))?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(SourceFile { name, within, text }),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes());
-            Err(Problem::at(&name, &text, valid..valid, "the file is not UTF-8"))
-        }
+    let resolved = links.resolve(path).map_err(|error| unreadable(&name, &error))?;
+    let text = read_named(&resolved, &name)?;
+    Ok(SourceFile { name, within, text })
+}
+
+/// The content of a file that people edit. What is no file is not read: a pipe, say, would be waited for.
+pub(in crate::authz) fn read_text(path: &Path) -> Result<String, Problem> {
+    read_named(path, &path.display().to_string())
+}
+
+fn read_named(path: &Path, name: &str) -> Result<String, Problem> {
+    let failed = |error: io::Error| unreadable(name, &error);
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(Problem::with(name, "this is no file"));
     }
+    String::from_utf8(fs::read(path).map_err(failed)?).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes());
+        Problem::at(name, &text, valid..valid, "the file is not UTF-8")
+    })
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Problem {
+    Problem::with(name, format_args!("cannot read the file: {error}"))
 }

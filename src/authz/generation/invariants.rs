@@ -7,7 +7,8 @@ use std::fmt;
 
 use cedar_policy::{Effect, Policy};
 
-use super::files::{Origin, read_invariants};
+use super::files::{Files, Origin, read_invariants};
+use super::steady::{settled, unsettled};
 use super::{Generation, LoadError, Source, policies};
 use crate::authz::problem::Problem;
 
@@ -42,12 +43,13 @@ impl Invariant {
 /// Reads the invariants in the folder `invariants` within that of the policies, and holds them against the schema of
 /// `generation`. The built-in ones stand in only where the policies themselves are the built-in ones.
 pub fn load_invariants(source: &Source, generation: &Generation) -> Result<(Vec<Invariant>, Origin), LoadError> {
-    read(source, generation)?.ok_or_else(|| none(source))
+    let files = settled(|links| read_invariants(links, source, generation.policies_origin));
+    parse(&files.unwrap_or_else(|| Err(vec![unsettled(&folder(source))])), generation)?.ok_or_else(|| none(source))
 }
 
 /// The folder that invariants are read from, for messages.
 pub(super) fn folder(source: &Source) -> String {
-    source.policies.join(FOLDER).display().to_string()
+    format!("{}/{FOLDER}", source.policies)
 }
 
 /// That there are no invariants, where some are wanted.
@@ -57,13 +59,16 @@ pub(super) fn none(source: &Source) -> LoadError {
     LoadError { problems: vec![problem.help("write what must never be permitted as `forbid`, each with an `@id`")] }
 }
 
-/// As [`load_invariants`] does; nothing if there are none.
-pub(super) fn read(source: &Source, generation: &Generation) -> Result<Option<(Vec<Invariant>, Origin)>, LoadError> {
+/// The files with invariants as they were read; nothing if there is no folder for them.
+pub(in crate::authz) type Stated = Result<Option<Files>, Vec<Problem>>;
+
+/// What they say of `generation`, against whose schema they are held; nothing if they say nothing.
+pub(super) fn parse(stated: &Stated, generation: &Generation) -> Result<Option<(Vec<Invariant>, Origin)>, LoadError> {
     let failed = |problems| LoadError { problems };
-    let files = read_invariants(source).map_err(failed)?;
-    let Some(files) = files.filter(|files| !files.cedar.is_empty()) else { return Ok(None) };
+    let files = stated.as_ref().map_err(|problems| failed(problems.clone()))?;
+    let Some(files) = files.as_ref().filter(|files| !files.cedar.is_empty()) else { return Ok(None) };
     let mut problems = Vec::new();
-    let parsed = policies::parse(&files, &mut problems);
+    let parsed = policies::parse(files, &mut problems);
     let places = parsed.places();
     let (validated, _) = parsed.validate(generation.schema(), &mut problems);
     if !problems.is_empty() {

@@ -9,6 +9,7 @@ use std::thread::available_parallelism;
 use cedar_policy::{ParseErrors, Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator};
 use miette::Diagnostic;
 
+use super::depth;
 use super::files::{Files, SourceFile};
 use crate::authz::problem::Problem;
 
@@ -40,13 +41,12 @@ pub(super) fn parse<'a>(files: &'a Files, problems: &mut Vec<Problem>) -> Parsed
     let mut parsed = Parsed { set: PolicySet::new(), places: HashMap::new() };
     let bytes: usize = files.cedar.iter().map(|file| file.text.len()).sum();
     let least = if bytes < 64 * 1024 { files.cedar.len() } else { 1 };
-    let read: Vec<Result<PolicySet, Box<ParseErrors>>> = in_parallel(&files.cedar, least, |files| {
-        files.iter().map(|file| file.text.parse().map_err(Box::new)).collect()
-    });
+    let read: Vec<Result<PolicySet, Vec<Problem>>> =
+        in_parallel(&files.cedar, least, |files| files.iter().map(parse_file).collect());
     for (file, read) in files.cedar.iter().zip(read) {
         match read {
             Ok(set) => parsed.add_file(file, &set, problems),
-            Err(errors) => problems.extend(errors.iter().map(|error| diagnosed(file, error, 0..0))),
+            Err(found) => problems.extend(found),
         }
     }
     if parsed.set.is_empty() && problems.len() == before {
@@ -55,6 +55,13 @@ pub(super) fn parse<'a>(files: &'a Files, problems: &mut Vec<Problem>) -> Parsed
         problems.push(problem.help("to deny everything on purpose, write `forbid (principal, action, resource);`"));
     }
     parsed
+}
+
+/// The policies of one file.
+pub(in crate::authz) fn parse_file(file: &SourceFile) -> Result<PolicySet, Vec<Problem>> {
+    depth::check(file).map_err(|problem| vec![problem])?;
+    let parsed: Result<PolicySet, ParseErrors> = file.text.parse();
+    parsed.map_err(|errors| errors.iter().map(|error| diagnosed(file, error, 0..0)).collect())
 }
 
 impl<'a> Parsed<'a> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::invariants::{self, Invariant};
+use super::invariants::{self, Invariant, Stated};
 use super::{Generation, LoadError, Source};
 use crate::authz::analysis::progress::untold;
 use crate::authz::analysis::prove::{Conclusion, Proved, Refutation, prove};
@@ -77,13 +77,18 @@ impl Proofs {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| known.is_certain);
     }
 
-    /// Finds out whether the invariants beside the policies of `source` hold for `generation`, which was read from there.
-    /// Blocks. What came of the same files before is not asked again.
-    pub(in crate::authz) fn check(&self, generation: &Generation, source: &Source) -> Result<(), LoadError> {
+    /// Finds out whether the invariants that stand beside the policies of `source` hold for `generation`, which was read
+    /// together with them. Blocks. What came of the same files before is not asked again.
+    pub(in crate::authz) fn check(
+        &self,
+        generation: &Generation,
+        stated: &Stated,
+        source: &Source,
+    ) -> Result<(), LoadError> {
         if self.prove == Prove::Off {
             return Ok(());
         }
-        let Some((invariants, _)) = invariants::read(source, generation)? else {
+        let Some((invariants, _)) = invariants::parse(stated, generation)? else {
             return match self.prove {
                 Prove::Required => Err(invariants::none(source)),
                 Prove::Off | Prove::Available => Ok(()),

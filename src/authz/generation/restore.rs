@@ -29,6 +29,9 @@ pub enum RestoreError {
     /// The files no longer fit this program.
     #[error("this version of Gatepost would not load them, nothing was changed: {0}")]
     Invalid(LoadError),
+    /// There is no folder to write to.
+    #[error("the {} in force are to be the built-in ones, nothing was changed", .0.as_str())]
+    BuiltIn(PolicyFolder),
     /// Something else has put the files there, and would put them there again.
     #[error("`{0}` is a symbolic link, nothing was changed")]
     Link(PathBuf),
@@ -53,7 +56,7 @@ pub enum RestoreError {
 ///
 /// Nothing has changed, except where the file system fails in the middle of it.
 pub fn restore(source: &Source, contents: &Contents) -> Result<Restored, RestoreError> {
-    write(source, contents, Found::read(source).contents())
+    write(source, contents, Some(&Found::read(source)))
 }
 
 /// The same with folders that nothing is loaded from yet: all files are written.
@@ -66,15 +69,13 @@ pub fn export(folders: &Source, contents: &Contents) -> Result<Restored, Restore
 }
 
 /// `current` is what is loaded from the folders.
-fn write(source: &Source, contents: &Contents, current: Option<&Contents>) -> Result<Restored, RestoreError> {
+fn write(source: &Source, contents: &Contents, current: Option<&Found>) -> Result<Restored, RestoreError> {
     validate(contents)?;
     let mut changes = Changes::default();
-    for (folder, path) in [(PolicyFolder::Policies, &source.policies), (PolicyFolder::Schema, &source.schema)] {
-        let of = |contents: &Contents| -> Vec<PolicyFile> {
-            contents.files().iter().filter(|file| file.folder == folder).cloned().collect()
-        };
-        let wanted = of(contents);
-        if current.is_none_or(|current| of(current) != wanted) {
+    for (folder, target) in [(PolicyFolder::Policies, &source.policies), (PolicyFolder::Schema, &source.schema)] {
+        let wanted: Vec<PolicyFile> = contents.of_folder(folder).cloned().collect();
+        if current.and_then(|current| current.files(folder)).is_none_or(|current| current != wanted) {
+            let path = target.path().ok_or(RestoreError::BuiltIn(folder))?;
             changes.add(folder, path, &wanted)?;
         }
     }
@@ -85,16 +86,17 @@ fn write(source: &Source, contents: &Contents, current: Option<&Contents>) -> Re
 fn validate(contents: &Contents) -> Result<(), RestoreError> {
     let failed = |source: io::Error| RestoreError::Io { path: std::env::temp_dir(), source };
     let trial = tempfile::tempdir().map_err(failed)?;
-    let source = Source { policies: trial.path().join("policies"), schema: trial.path().join("schema"), tests: false };
+    let (policies, schema) = (trial.path().join("policies"), trial.path().join("schema"));
     for file in contents.files() {
         let folder = match file.folder {
-            PolicyFolder::Policies => &source.policies,
-            PolicyFolder::Schema => &source.schema,
+            PolicyFolder::Policies => &policies,
+            PolicyFolder::Schema => &schema,
         };
         let path = folder.join(checked(&file.name)?);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, &file.text));
         written.map_err(failed)?;
     }
+    let source = Source { policies: policies.into(), schema: schema.into(), tests: false };
     Found::read(&source).load(|_| 1, &entities::samples()).map_err(RestoreError::Invalid)?;
     Ok(())
 }
@@ -205,15 +207,18 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::config::Folder;
 
-    fn source(folder: &TempDir) -> Source {
-        Source { policies: folder.path().join("policies"), schema: folder.path().join("schema"), tests: false }
+    /// The usual folders, and their paths.
+    fn source(folder: &TempDir) -> (Source, PathBuf, PathBuf) {
+        let (policies, schema) = (folder.path().join("policies"), folder.path().join("schema"));
+        let usual = |path: &PathBuf| Folder::Usual(path.clone());
+        (Source { policies: usual(&policies), schema: usual(&schema), tests: false }, policies, schema)
     }
 
     /// What is built in, with one more policy.
     fn contents(policy: &str) -> Contents {
-        let built_in =
-            Found::read(&Source { policies: "/nonexistent/a".into(), schema: "/nonexistent/b".into(), tests: false });
+        let built_in = Found::read(&Source { policies: Folder::BuiltIn, schema: Folder::BuiltIn, tests: false });
         let mut files = built_in.contents().unwrap().files().to_vec();
         if !policy.is_empty() {
             let (folder, name) = (PolicyFolder::Policies, "own.cedar".to_owned());
@@ -225,38 +230,38 @@ mod tests {
     #[test]
     fn the_folders_say_afterwards_what_the_generation_did() {
         let folder = tempfile::tempdir().unwrap();
-        let source = source(&folder);
+        let (source, policies, schema) = source(&folder);
         // What is built in need not be written, unless it is to be looked at.
         assert_eq!(restore(&source, &contents("")).unwrap(), Restored::default());
-        assert!(!source.policies.exists());
-        let elsewhere =
-            Source { policies: folder.path().join("a/policies"), schema: folder.path().join("a/schema"), tests: false };
+        assert!(!policies.exists());
+        let (a, b) = (folder.path().join("a/policies"), folder.path().join("a/schema"));
+        let elsewhere = Source { policies: a.into(), schema: b.into(), tests: false };
         assert_eq!(export(&elsewhere, &contents("")).unwrap().written.len(), 5);
 
         let own = contents("@id(\"own\") forbid (principal, action, resource);");
         let restored = restore(&source, &own).unwrap();
         let names = ["accounts.cedar", "matrix.cedar", "own.cedar", "scopes.cedar"];
-        assert_eq!(restored.written, names.map(|name| source.policies.join(name)));
-        assert!(!source.schema.exists());
+        assert_eq!(restored.written, names.map(|name| policies.join(name)));
+        assert!(!schema.exists());
         assert_eq!(Found::read(&source).contents(), Some(&own));
 
-        fs::write(source.policies.join("README.md"), "ours").unwrap();
-        fs::write(source.policies.join("other.cedar"), "// not part of it").unwrap();
-        fs::set_permissions(source.policies.join("own.cedar"), Permissions::from_mode(0o640)).unwrap();
+        fs::write(policies.join("README.md"), "ours").unwrap();
+        fs::write(policies.join("other.cedar"), "// not part of it").unwrap();
+        fs::set_permissions(policies.join("own.cedar"), Permissions::from_mode(0o640)).unwrap();
         let other = contents("@id(\"own\") forbid (principal is Anonymous, action, resource);");
         let restored = restore(&source, &other).unwrap();
-        assert_eq!(restored.written, [source.policies.join("own.cedar")]);
-        assert_eq!(restored.removed, [source.policies.join("other.cedar")]);
-        assert_eq!(fs::metadata(source.policies.join("own.cedar")).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(restored.written, [policies.join("own.cedar")]);
+        assert_eq!(restored.removed, [policies.join("other.cedar")]);
+        assert_eq!(fs::metadata(policies.join("own.cedar")).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(Found::read(&source).contents(), Some(&other));
-        let left: Vec<_> = fs::read_dir(&source.policies).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> = fs::read_dir(&policies).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left.len(), 5, "{left:?}");
     }
 
     #[test]
     fn what_would_not_load_or_leads_elsewhere_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let source = source(&folder);
+        let (source, policies, _) = source(&folder);
         let invalid = restore(&source, &contents("nonsense")).unwrap_err();
         assert!(invalid.to_string().contains("own.cedar:1:9"), "{invalid}");
         let mut files = contents("").files().to_vec();
@@ -265,14 +270,18 @@ mod tests {
             let refused = restore(&source, &Contents::new(files.clone())).unwrap_err();
             assert!(matches!(refused, RestoreError::Name(_)), "{name}: {refused}");
         }
-        assert!(!source.policies.exists());
+        assert!(!policies.exists());
+        let built_in = Source { policies: Folder::BuiltIn, ..source.clone() };
+        assert_eq!(restore(&built_in, &contents("")).unwrap(), Restored::default());
+        let refused = restore(&built_in, &contents("// changed")).unwrap_err();
+        assert!(matches!(refused, RestoreError::BuiltIn(PolicyFolder::Policies)), "{refused}");
 
-        fs::create_dir(&source.policies).unwrap();
+        fs::create_dir(&policies).unwrap();
         fs::write(folder.path().join("target"), "").unwrap();
-        symlink("../target", source.policies.join("own.cedar")).unwrap();
+        symlink("../target", policies.join("own.cedar")).unwrap();
         let refused = restore(&source, &contents("// changed")).unwrap_err();
         assert!(matches!(refused, RestoreError::Link(_)), "{refused}");
         assert_eq!(fs::read_to_string(folder.path().join("target")).unwrap(), "");
-        assert_eq!(fs::read_dir(&source.policies).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(&policies).unwrap().count(), 1);
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use cedar_policy::{CedarSchemaError, Entities, Entity, EntityTypeName, Schema, SchemaFragment};
 use miette::Diagnostic;
 
+use super::depth;
 use super::files::{Files, SourceFile};
 use super::policies::diagnosed;
 use crate::authz::problem::Problem;
@@ -14,6 +15,10 @@ pub(super) fn parse(files: &Files, problems: &mut Vec<Problem>) -> Option<Schema
     let before = problems.len();
     let mut fragments = Vec::new();
     for file in &files.cedar {
+        if let Err(problem) = depth::check(file) {
+            problems.push(problem);
+            continue;
+        }
         match SchemaFragment::from_cedarschema_str(&file.text) {
             Ok((fragment, warnings)) => {
                 fragments.push(fragment);

@@ -10,12 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn built_in() -> Generation {
-    load(
-        &Source { policies: "/nonexistent/policies".into(), schema: "/nonexistent/schema".into(), tests: true },
-        1,
-        &[],
-    )
-    .unwrap()
+    load(&Source { policies: Folder::BuiltIn, schema: Folder::BuiltIn, tests: true }, 1, &[]).unwrap()
 }
 
 /// An organization with one application and one device, and a user for each role. Held against the schema.

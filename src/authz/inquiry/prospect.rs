@@ -70,6 +70,7 @@ pub(super) fn prospect(
     gathering.add_party(&uid, known.properties)?;
     gathering.follow(context.values().flat_map(Value::all_literal_uids))?;
     gathering.follow(generation.filed().named().iter().cloned())?;
+    gathering.follow_named(&action.strays)?;
     let (entities, _) = gathering.finish()?;
     let Some(entities) = partial(entities, schema) else { return Ok(Prospect::Anywhere) };
 

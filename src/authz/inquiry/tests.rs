@@ -147,14 +147,14 @@ impl World {
         let policies: Vec<&str> = policies.map(|(_, text)| *text).collect();
         let entities = dice.entities();
         let folder = tempfile::tempdir().unwrap();
-        let source =
-            Source { policies: folder.path().join("policies"), schema: folder.path().join("schema"), tests: true };
-        fs::create_dir_all(&source.policies).unwrap();
-        fs::create_dir_all(source.schema.join("entities")).unwrap();
-        fs::write(source.policies.join("all.cedar"), policies.join("\n")).unwrap();
-        fs::write(source.schema.join("all.cedarschema"), SCHEMA).unwrap();
-        fs::write(source.schema.join("routes.toml"), "").unwrap();
-        fs::write(source.schema.join("entities/all.json"), Value::from(entities.clone()).to_string()).unwrap();
+        let (policies_folder, schema) = (folder.path().join("policies"), folder.path().join("schema"));
+        fs::create_dir_all(&policies_folder).unwrap();
+        fs::create_dir_all(schema.join("entities")).unwrap();
+        fs::write(policies_folder.join("all.cedar"), policies.join("\n")).unwrap();
+        fs::write(schema.join("all.cedarschema"), SCHEMA).unwrap();
+        fs::write(schema.join("routes.toml"), "").unwrap();
+        fs::write(schema.join("entities/all.json"), Value::from(entities.clone()).to_string()).unwrap();
+        let source = Source { policies: policies_folder.into(), schema: schema.into(), tests: true };
         Self { generation: generation::load(&source, 3, &entities::samples()).unwrap(), entities }
     }
 

@@ -20,7 +20,7 @@ use crate::authz::decision::Decision;
 use crate::authz::index::PolicyIndex;
 use crate::authz::prepared::{Prepared, PreparedAction};
 use crate::authz::question::Circumstances;
-use crate::authz::reads::{ContextParts, Reads};
+use crate::authz::reads::{ContextParts, Reads, Strays};
 
 /// With more policies than this for one kind of question no table is made for it: it would take too long to load.
 const MOST_POLICIES: usize = 256;
@@ -123,7 +123,9 @@ impl Compiler<'_> {
         // INVARIANT: a sample stands for all questions of its kind only if no policy tells one entity from another by
         // its name, nor whether the client's address is known, which a sample leaves out.
         let tells_apart = reads.names_entities || reads.context.intersects(ContextParts::CLIENT);
-        if policies.len() > MOST_POLICIES || tells_apart {
+        // Nor has a sample anything but what every slice has.
+        let strays = policies.iter().any(|policy| Strays::of(policy).is_any());
+        if policies.len() > MOST_POLICIES || tells_apart || strays {
             return None;
         }
         let evaluator = sample.evaluator(action);

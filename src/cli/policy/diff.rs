@@ -1,8 +1,6 @@
 //! `gatepost policy diff`: what changes if other policies come into force.
 
 mod report;
-mod revision;
-mod side;
 
 use std::process::ExitCode;
 
@@ -10,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use self::report::Report;
-use self::side::Side;
+use super::side::Side;
 use super::solving::{ProofBar, Solving};
 use crate::authz::analysis::diff;
 use crate::authz::analysis::solver::HOW_TO_INSTALL;
@@ -30,12 +28,15 @@ use crate::cli::settings::Settings;
 Examples:
   gatepost policy diff HEAD:policies policies         what is not committed yet
   gatepost policy diff git:v1.4 git:HEAD              policies and schema of two revisions
+  gatepost policy diff generation:newest policies     what an edit changes, against what was last in force
+  gatepost policy diff generation:12 generation:14    what changed between two generations of the history
   gatepost policy diff built-in policies              what differs from what Gatepost comes with
   gatepost policy diff git:origin/main policies --fail-on wider --require-proof
   gatepost policy diff git:origin/main policies --markdown >> \"$GITHUB_STEP_SUMMARY\"")]
 pub(in crate::cli) struct Diff {
-    /// The old policies: a folder, `REVISION:FOLDER` or `git:REVISION` for those that git knows, or `built-in`. A folder
-    /// that has folders `policies` and `schema` brings its own schema; else the configured one is used
+    /// The old policies: a folder, `REVISION:FOLDER` or `git:REVISION` for those that git knows, `generation:NUMBER` or
+    /// `generation:newest` for those that `policy history` shows, or `built-in`. Generations, and folders that have folders
+    /// `policies` and `schema`, bring their own schema; else the configured one is used
     #[arg(value_name = "OLD")]
     old: String,
     /// The new policies, in the same forms
@@ -69,8 +70,8 @@ impl Diff {
     pub(in crate::cli) fn run(self, settings: &Settings) -> Result<ExitCode> {
         let (config, _) = settings.load(Vec::new())?;
         let configured = Source { policies: config.policy.policies, schema: config.policy.schema, tests: false };
-        let old = Side::read(&self.old, &configured)?;
-        let new = Side::read(&self.new, &configured)?;
+        let old = Side::read(&self.old, &configured, settings)?;
+        let new = Side::read(&self.new, &configured, settings)?;
         let mut solver = if self.no_proof { None } else { self.solving.solver()? };
         if self.require_proof && solver.is_none() {
             bail!("no solver is installed: {HOW_TO_INSTALL}");

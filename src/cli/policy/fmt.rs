@@ -12,12 +12,13 @@ use serde_json::json;
 use similar::TextDiff;
 use tempfile::NamedTempFile;
 
-use crate::authz::analysis::format::format;
+use crate::authz::analysis::format::{self, format};
 use crate::authz::problem::Problem;
 use crate::cli::FAILURE;
 use crate::cli::failure::UsageError;
 use crate::cli::output::printable;
 use crate::cli::settings::Settings;
+use crate::config::Folder;
 
 /// Stands for standard input and output.
 const STANDARD: &str = "-";
@@ -71,11 +72,13 @@ impl Fmt {
         }
         let files = if self.files.is_empty() {
             let (config, _) = settings.load(Vec::new())?;
-            let folder = config.policy.policies;
-            if !folder.exists() {
-                bail!("there is no folder `{}`: the built-in policies are in force, and laid out", folder.display());
+            match &config.policy.policies {
+                Folder::BuiltIn => bail!("the policies are the built-in ones, which are laid out"),
+                Folder::Usual(folder) if !folder.exists() => {
+                    bail!("there is no folder `{}`: the built-in policies are in force, and laid out", folder.display())
+                }
+                Folder::Usual(folder) | Folder::Named { path: folder, .. } => vec![folder.clone()],
             }
-            vec![folder]
         } else {
             self.files.clone()
         };
@@ -114,8 +117,11 @@ impl Fmt {
 
     fn file(&self, path: &Path) -> Result<FileRow> {
         let name = path.display().to_string();
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read `{name}`"))?;
         let row = FileRow { file: name.clone(), changed: false, diff: None, errors: Vec::new() };
+        let text = match format::read(path) {
+            Ok(text) => text,
+            Err(problem) => return Ok(FileRow { errors: vec![ErrorRow::from(&problem)], ..row }),
+        };
         let laid_out = match format(&name, &text) {
             Ok(laid_out) => laid_out,
             Err(problems) => return Ok(FileRow { errors: problems.iter().map(ErrorRow::from).collect(), ..row }),
@@ -175,9 +181,12 @@ fn add_files(path: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        let is_policy = entry.path().extension().is_some_and(|extension| extension == "cedar");
-        if entry.file_type()?.is_dir() || is_policy && fs::metadata(entry.path())?.is_file() {
-            add_files(&entry.path(), paths)?;
+        let path = entry.path();
+        let is_policy = path.extension().is_some_and(|extension| extension == "cedar");
+        if entry.file_type()?.is_dir() {
+            add_files(&path, paths)?;
+        } else if is_policy && !path.is_dir() {
+            paths.push(path);
         }
     }
     Ok(())

@@ -141,9 +141,28 @@ pub(super) fn open(settings: &Settings) -> Result<(Config, PolicyHistory)> {
 /// A generation, and the one before it.
 pub(super) fn find(history: &PolicyHistory, number: u64) -> Result<(PolicyGeneration, Option<PolicyGeneration>)> {
     let found = history.find(number).context("cannot read the history")?;
-    found.with_context(|| {
-        format!("generation {number} is not in the history: `gatepost policy history` shows what is kept")
-    })
+    match found {
+        Some(found) => Ok(found),
+        None => {
+            let kept = history.newest(u32::MAX).context("cannot read the history")?;
+            let kept: Vec<u64> = kept.iter().rev().map(|generation| generation.number).collect();
+            match ranges(&kept) {
+                kept if kept.is_empty() => bail!("there is no generation in the history yet"),
+                kept => bail!("generation {number} is not in the history, which has {kept}"),
+            }
+        }
+    }
+}
+
+/// Ascending numbers, in words: `3, 5 to 7`.
+fn ranges(numbers: &[u64]) -> String {
+    let runs = numbers.chunk_by(|one, next| one.checked_add(1) == Some(*next));
+    let told = runs.filter_map(|run| match run {
+        [] => None,
+        [one] => Some(one.to_string()),
+        [first, .., last] => Some(format!("{first} to {last}")),
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 fn row(generation: &PolicyGeneration, before: Option<&PolicyGeneration>) -> Row {

@@ -50,7 +50,9 @@ impl Prove {
         let (mut invariants, _) = load_invariants(&source, &generation)?;
         for name in &self.invariants {
             let is_known = invariants.iter().any(|invariant| invariant.id == *name);
-            ensure!(is_known, "there is no invariant `{name}`");
+            let known =
+                || invariants.iter().map(|invariant| format!("`{}`", invariant.id)).collect::<Vec<_>>().join(", ");
+            ensure!(is_known, "there is no invariant `{name}`, but {}", known());
         }
         if !self.invariants.is_empty() {
             invariants.retain(|invariant| self.invariants.contains(&invariant.id));

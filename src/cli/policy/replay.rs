@@ -15,6 +15,8 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use self::report::{Change, Changed, Report};
+use super::side::Side;
+use crate::authz::analysis;
 use crate::authz::generation::{Generation, Source};
 use crate::authz::{Circumstances, Credential, Engine, EngineCapacity, Question, Resource, Subject};
 use crate::cache::{Stamp, Versions};
@@ -33,19 +35,21 @@ use crate::secret::Digest;
 /// since explains as well, or with other policies by --baseline, which only policies explain. The log does not tell whether a
 /// second factor was given; none is assumed.
 ///
-/// Exit code: 0 nothing that --fail-on names, 1 something, 2 wrong usage.
+/// Exit code: 0 nothing that --fail-on names, 1 something, or failed, 2 wrong usage.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   gatepost policy replay --log decisions.log --policies candidate --baseline policies
+  gatepost policy replay --log decisions.log --baseline generation:12
   gatepost policy replay --log decisions.log --policies candidate --fail-on gain --output json")]
 pub(in crate::cli) struct Replay {
     /// The decision log
     #[arg(long, value_name = "FILE")]
     log: PathBuf,
-    /// Compare with the decisions of the policies in this folder, instead of those that were recorded
-    #[arg(long, value_name = "FOLDER")]
-    baseline: Option<PathBuf>,
+    /// Compare with the decisions of these policies, instead of those that were recorded: a folder, `generation:NUMBER`, or
+    /// another form that `policy diff` takes
+    #[arg(long, value_name = "POLICIES")]
+    baseline: Option<String>,
     /// How many examples to show of each group
     #[arg(long, default_value_t = 3, value_name = "NUMBER")]
     examples: usize,
@@ -121,9 +125,9 @@ impl Replay {
         let console = Console::open(settings)?;
         let (config, _) = settings.load(Vec::new())?;
         let source = Source { policies: config.policy.policies, schema: config.policy.schema, tests: false };
-        let baseline = self.baseline.as_ref().map(|folder| Source { policies: folder.clone(), ..source.clone() });
-        let new = Deciding::start(source, &console)?;
-        let old = baseline.map(|source| Deciding::start(source, &console)).transpose()?;
+        let baseline = self.baseline.as_ref().map(|name| Side::read(name, &source, settings)).transpose()?;
+        let new = Deciding::start(analysis::load(&source)?, &source, &console);
+        let old = baseline.map(|side| anyhow::Ok(Deciding::start(side.load()?, &source, &console))).transpose()?;
         let report = self.replay(&console, &new, old.as_ref())?;
         settings.output().either(&report, || Ok(report.text()))?;
         let fails = match self.fail_on {
@@ -178,12 +182,12 @@ impl Replay {
 }
 
 impl Deciding {
-    fn start(source: Source, console: &Console) -> Result<Self> {
+    fn start(generation: Generation, source: &Source, console: &Console) -> Self {
         let capacity = EngineCapacity { facts: 100_000, decisions: 100_000 };
-        let engine =
-            Engine::start(source, |_| 1, Arc::clone(&console.app.store), Arc::new(Versions::default()), capacity)?;
+        let (store, versions) = (Arc::clone(&console.app.store), Arc::new(Versions::default()));
+        let engine = Engine::on(generation, source.clone(), store, versions, capacity);
         let generation = Arc::clone(&engine.generation());
-        Ok(Self { engine, generation })
+        Self { engine, generation }
     }
 
     /// What the request is decided to be; nothing if the record does not tell enough of it, or its user is gone.

@@ -3,7 +3,7 @@
 //! It is the files that are rolled back, not the server: what is on disk and what is in force stay the same, so neither
 //! the next start nor the next edit undoes it by surprise.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
@@ -15,6 +15,8 @@ use crate::accounts::{Actor, PolicyHistory};
 use crate::app::source;
 use crate::authz::generation::{Contents, Found, Restored, Source, export, restore};
 use crate::cli::settings::Settings;
+use crate::config::Folder;
+use crate::model::{PolicyFile, PolicyFolder};
 
 /// Write the files of an older generation back into their folders
 ///
@@ -56,12 +58,15 @@ impl Rollback {
         let (generation, _) = find(&history, self.number)?;
         let contents = Contents::new(generation.files);
         let target = match &self.to {
-            Some(folder) => Source { policies: folder.join("policies"), schema: folder.join("schema"), tests: false },
+            Some(folder) => {
+                let (policies, schema) = (folder.join("policies"), folder.join("schema"));
+                Source { policies: policies.into(), schema: schema.into(), tests: false }
+            }
             None => source(&config.policy),
         };
         if !self.force {
             match &self.to {
-                Some(_) => must_not_exist([&target.policies, &target.schema])?,
+                Some(_) => must_not_exist(&target)?,
                 None => must_be_known(&history, &target)?,
             }
         }
@@ -85,21 +90,27 @@ impl Rollback {
 fn must_be_known(history: &PolicyHistory, target: &Source) -> Result<()> {
     let found = Found::read(target);
     let known = history.newest(u32::MAX).context("cannot read the history")?;
-    let is_known = |contents: &Contents| known.iter().any(|generation| generation.digest == contents.digest());
-    if !found.contents().is_some_and(is_known) {
-        bail!(
-            "the files in `{}` and `{}` are of no generation in the history, and would be lost: copy them elsewhere, or \
-             give --force",
-            target.policies.display(),
-            target.schema.display()
-        );
+    for (folder, place) in [(PolicyFolder::Policies, &target.policies), (PolicyFolder::Schema, &target.schema)] {
+        if place.path().is_some_and(|path| matches!(path.try_exists(), Ok(false))) {
+            continue;
+        }
+        let is_known = |files: Vec<PolicyFile>| {
+            known.iter().any(|generation| generation.files.iter().filter(|file| file.folder == folder).eq(&files))
+        };
+        if !found.files(folder).is_some_and(is_known) {
+            bail!(
+                "the files in `{place}` are of no generation in the history, and would be lost: copy them elsewhere, or \
+                 give --force"
+            );
+        }
     }
     Ok(())
 }
 
-fn must_not_exist(folders: [&Path; 2]) -> Result<()> {
-    match folders.iter().find(|folder| folder.symlink_metadata().is_ok()) {
-        Some(folder) => bail!("`{}` exists already: name another folder, or give --force", folder.display()),
+fn must_not_exist(target: &Source) -> Result<()> {
+    let exists = |folder: &&Folder| folder.path().is_some_and(|path| path.symlink_metadata().is_ok());
+    match [&target.policies, &target.schema].into_iter().find(exists) {
+        Some(folder) => bail!("`{folder}` exists already: name another folder, or give --force"),
         None => Ok(()),
     }
 }

@@ -52,7 +52,7 @@ impl Test {
         let folder = match &self.tests {
             Some(folder) => Some(folder.clone()),
             None if generation.policies_origin() == Origin::BuiltIn => None,
-            None => Some(source.policies.join(FOLDER)),
+            None => source.policies.path().map(|folder| folder.join(FOLDER)),
         };
         let suite = match &folder {
             None => Suite::built_in(),

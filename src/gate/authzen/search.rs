@@ -11,7 +11,7 @@ use crate::authz::inquiry::{Attributes, Found, Page, Sought};
 /// How many results a page has if nothing is said.
 const DEFAULT_LIMIT: usize = 100;
 /// How many results a page has at most.
-const MAX_LIMIT: usize = 1_000;
+pub(super) const MAX_LIMIT: usize = 1_000;
 
 impl Asking<'_> {
     pub(super) fn search(&self, sought: Sought, request: &Attributes) -> Result<Value, Refusal> {

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::refusal::Refusal;
+use super::search::MAX_LIMIT;
 use crate::authz::inquiry::{Inquiry, Party, Sought};
 use crate::secret::Digest;
 
@@ -41,6 +42,7 @@ pub(super) struct Token {
 }
 
 impl Token {
+    /// The token in a text, if it could be of this search: whoever makes one up gets no larger page than those who ask.
     pub(super) fn read(text: &str, fingerprint: &Fingerprint) -> Result<Self, Refusal> {
         let malformed =
             || Refusal::Malformed("`page.token` is not the `next_token` of a page of this search".to_owned());
@@ -51,7 +53,11 @@ impl Token {
         if Fingerprint(*of) != *fingerprint {
             return Err(malformed());
         }
-        Ok(Self { limit: usize::from(u16::from_be_bytes(*limit)), after })
+        let limit = usize::from(u16::from_be_bytes(*limit));
+        if limit > MAX_LIMIT {
+            return Err(malformed());
+        }
+        Ok(Self { limit, after })
     }
 
     pub(super) fn write(&self, fingerprint: &Fingerprint) -> String {
@@ -83,6 +89,9 @@ mod tests {
                 assert!(Token::read(&text, &other).is_err());
             }
         }
+        // Whoever knows the search can make its token: not one for more than can be asked for.
+        let made_up = |limit| Token::read(&Token { limit, after: String::new() }.write(&own), &own);
+        assert!(made_up(MAX_LIMIT).is_ok() && made_up(MAX_LIMIT + 1).is_err() && made_up(usize::MAX).is_err());
         for text in ["a", "AAAA", "=", "\u{e9}", &URL_SAFE_NO_PAD.encode([0; 17]), &URL_SAFE_NO_PAD.encode(own.0)] {
             assert!(Token::read(text, &own).is_err(), "{text}");
         }

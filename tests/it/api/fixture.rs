@@ -106,6 +106,7 @@ impl Api {
             outbox: Some(Outbox { letters: Letters::new("https://id.example.com"), mailer: Arc::new(mailer) }),
             metrics: Arc::clone(&app.metrics),
             name: "gatepost".to_owned(),
+            sign_up: true,
         });
         let accounts = Arc::new(accounts.unwrap());
         api.router = router(app, Arc::clone(&accounts), &api.clock);

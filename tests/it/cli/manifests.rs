@@ -134,6 +134,9 @@ fn every_gateway_asks_where_gatepost_is_and_none_takes_silence_for_a_permit() {
     assert_eq!(path["escapedSlashesAction"], "RejectRequest");
 
     let mesh = &read("istio-values.yaml")[0]["meshConfig"];
+    let values = &mesh["defaultConfig"]["runtimeValues"];
+    // Istio switches off what Envoy does by default. The values are texts.
+    assert_eq!(values["envoy.reloadable_features.http_reject_path_with_fragment"], "true");
     let providers = mesh["extensionProviders"].as_array().unwrap();
     let [grpc, http] = providers.as_slice() else { panic!("{mesh}") };
     for (provider, port) in [(&grpc["envoyExtAuthzGrpc"], 7180), (&http["envoyExtAuthzHttp"], 80)] {

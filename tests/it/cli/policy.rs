@@ -2,7 +2,11 @@
 
 mod check;
 mod fmt;
+mod folders;
 mod history;
+mod odd_files;
+mod sarif;
+mod sides;
 
 use std::fs;
 use std::path::Path;

@@ -100,7 +100,8 @@ pub fn copy_policies(folder: &Path) {
 }
 
 fn generation(policies: PathBuf) -> Generation {
-    analysis::load(&Source { policies, schema: format!("{ROOT}/schema").into(), tests: false }).unwrap()
+    let schema = PathBuf::from(format!("{ROOT}/schema"));
+    analysis::load(&Source { policies: policies.into(), schema: schema.into(), tests: false }).unwrap()
 }
 
 /// What is shown of a counterexample, read again and put to the engine and to Cedar.

@@ -26,7 +26,7 @@ fn generation(schema: &str, policies: &str) -> Generation {
     fs::write(policies_folder.join("own.cedar"), policies).unwrap();
     fs::write(schema_folder.join("own.cedarschema"), schema).unwrap();
     fs::write(schema_folder.join("routes.toml"), "").unwrap();
-    analysis::load(&Source { policies: policies_folder, schema: schema_folder, tests: false }).unwrap()
+    analysis::load(&Source { policies: policies_folder.into(), schema: schema_folder.into(), tests: false }).unwrap()
 }
 
 /// A schema with these actions.

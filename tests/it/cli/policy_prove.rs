@@ -42,50 +42,57 @@ fn the_shipped_invariants_are_proved() {
         .collect();
     let expected = [
         ("anonymous-only-signs-up", "proved"),
+        ("keys-for-actions-do-nothing-else", "proved"),
         ("observers-change-nothing", "proved"),
         ("only-administrators-delete-applications", "proved"),
         ("read-only-keys-never-write", "proved"),
     ];
     assert_eq!(results, expected);
-    // The same stand in where there is no folder of policies at all.
-    let run = program.run(&["policy", "prove", "--policies", "nowhere"]);
-    assert!(run.code == 0 && run.out.contains("4 of 4 proved for all requests by cvc5"), "{run:?}");
+    // The same stand in where the policies are the built-in ones.
+    let run = program.run(&["policy", "prove", "--policies", "built-in"]);
+    assert!(run.code == 0 && run.out.contains("5 of 5 proved for all requests by cvc5"), "{run:?}");
 }
 
 #[test]
 #[ignore = "needs cvc5: tests/run.sh"]
 fn each_shipped_invariant_is_refuted_by_an_edit_against_it() {
-    for (name, edit) in [
+    let more = |policy| ("more.cedar", "", policy);
+    for (name, (file, old, new)) in [
         (
             "anonymous-only-signs-up",
-            r#"permit (principal, action == Action::"View", resource) when { context.host == "x" };"#,
+            more(r#"permit (principal, action == Action::"View", resource) when { context.host == "x" };"#),
+        ),
+        (
+            "keys-for-actions-do-nothing-else",
+            ("scopes.cedar", r#"Action::"FleetActions","#, r#"Action::"FleetActions", Action::"ReloadPolicies","#),
         ),
         (
             "observers-change-nothing",
-            r#"permit (principal, action == Action::"SetDeviceTag", resource is Device) when { principal in resource.observers };"#,
+            more(
+                r#"permit (principal, action == Action::"SetDeviceTag", resource is Device) when { principal in resource.observers };"#,
+            ),
         ),
         (
             "only-administrators-delete-applications",
-            r#"permit (principal == User::"x", action == Action::"DeleteApplication", resource is Application) when { principal in resource.developers };"#,
+            more(
+                r#"permit (principal == User::"x", action == Action::"DeleteApplication", resource is Application) when { principal in resource.developers };"#,
+            ),
         ),
-        ("read-only-keys-never-write", ""),
+        (
+            "read-only-keys-never-write",
+            ("scopes.cedar", r#"Action::"DownloadImage","#, r#"Action::"DownloadImage", Action::"Push","#),
+        ),
     ] {
         let program = with_policies();
-        if edit.is_empty() {
-            let path = program.folder().join("policies/scopes.cedar");
-            let text = fs::read_to_string(&path).unwrap();
-            fs::write(
-                path,
-                text.replacen(r#"Action::"DownloadImage","#, r#"Action::"DownloadImage", Action::"Push","#, 1),
-            )
-            .unwrap();
-        }
         add(
             &program,
             "more.cedar",
             "@id(\"nothing\") forbid (principal is Anonymous, action == Action::\"Push\", resource);\n",
         );
-        add(&program, "more.cedar", edit);
+        let path = program.folder().join("policies").join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(old), "{name}");
+        fs::write(&path, if old.is_empty() { text + new } else { text.replacen(old, new, 1) }).unwrap();
         let run = program.run(&["policy", "prove", "--output", "json"]);
         assert_eq!(run.code, 1, "{run:?}");
         for proved in run.json()["invariants"].as_array().unwrap() {

@@ -78,7 +78,7 @@ fn a_solver_that_does_not_even_tell_its_version_is_none() {
 fn nothing_is_shown_of_progress_where_there_is_no_terminal() {
     let solver = FakeSolver::that("proves");
     let program = two_sides(&solver);
-    for arguments in [&["policy", "diff", "old", "new"][..], &["policy", "prove", "--policies", "nowhere"]] {
+    for arguments in [&["policy", "diff", "old", "new"][..], &["policy", "prove", "--policies", "built-in"]] {
         let run = program.run(arguments);
         assert_eq!((run.code, run.err.as_str()), (0, ""), "{arguments:?}");
     }

@@ -112,13 +112,25 @@ impl Program {
 
     /// Starts it as a server with this socket handed over as systemd does: proxies ask there.
     pub fn serve_on(&self, socket: OwnedFd) -> Server {
-        let serve = ["serve", "--listen", "fd:3", "--portal-listen", "127.0.0.1:0", "--output", "json"];
+        self.await_line(self.command_on(socket, "fd:3"), "}")
+    }
+
+    /// Why it does not serve with this socket handed over, where proxies ask at `listen`.
+    pub fn refused_on(&self, socket: OwnedFd, listen: &str) -> String {
+        let output = self.command_on(socket, listen).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.success(), output.stdout.as_slice()), (false, &b""[..]), "{error}");
+        error
+    }
+
+    fn command_on(&self, socket: OwnedFd, listen: &str) -> Command {
+        let serve = ["serve", "--listen", listen, "--portal-listen", "127.0.0.1:0", "--output", "json"];
         let served = self.command(&serve);
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0", "sh"]).arg(served.get_program());
         command.args(served.get_args()).current_dir(self.folder()).env_clear().envs(&self.variables);
         command.stdin(Stdio::from(socket));
-        self.await_line(command, "}")
+        command
     }
 
     fn await_line(&self, mut command: Command, last: &str) -> Server {

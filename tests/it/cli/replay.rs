@@ -104,7 +104,11 @@ fn what_data_has_changed_is_told_apart_from_what_policies_change() {
     };
     assert_eq!(replay(&[])["loss"], json!(3), "devi may do nothing any more");
     let shipped = edited(&program, "shipped", "matrix", "@id(\"", "@id(\"");
-    assert_eq!(replay(&["--baseline", shipped.to_str().unwrap()])["loss"], json!(0));
+    for baseline in [shipped.to_str().unwrap(), "built-in", "generation:1", "generation:newest"] {
+        assert_eq!(replay(&["--baseline", baseline])["loss"], json!(0), "{baseline}");
+    }
+    let missing = program.failure(&["policy", "replay", "--log", log.to_str().unwrap(), "--baseline", "generation:9"]);
+    assert!(missing.contains("generation 9 is not in the history, which has 1"), "{missing}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `gatepost serve`.
 
 use std::fs;
-use std::net::SocketAddr;
-use std::os::unix::net::UnixListener;
+use std::net::{self, TcpListener};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use super::program::{Program, Server};
 use crate::support::{Address, send, until};
 
 /// nginx's question whether `token` may do this.
-fn ask(decision: SocketAddr, token: &str, method: &str, path: &str) -> u16 {
+fn ask(decision: net::SocketAddr, token: &str, method: &str, path: &str) -> u16 {
     let headers = [
         ("Authorization", &*format!("Bearer {token}")),
         ("X-Original-Method", method),
@@ -78,6 +79,46 @@ fn a_socket_that_systemd_has_opened_is_served_and_left_to_it() {
 
     let error = program.failure(&["serve", "--listen", "fd:3", "--portal-listen", "127.0.0.1:0"]);
     assert!(error.contains("cannot listen on `fd:3`: no such socket was handed over"), "{error}");
+}
+
+#[test]
+fn an_inherited_socket_without_permissions_is_refused() {
+    let program = Program::new();
+    let name = SocketAddr::from_abstract_name(format!("gatepost-test-{}", std::process::id())).unwrap();
+    let socket = UnixListener::bind_addr(&name).unwrap();
+    let error = program.refused_on(socket.into(), "fd:3");
+    assert!(error.contains("cannot listen on `fd:3`: the socket has no path"), "{error}");
+}
+
+#[test]
+fn an_inherited_socket_is_no_way_round_the_certificates_of_peers() {
+    let mut program = Program::new();
+    let own = rcgen::generate_simple_self_signed(["gatepost.test".to_owned()]).unwrap();
+    let write = |name: &str, text: &str| {
+        let path = program.folder().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (certificate, key) = (write("own.pem", &own.cert.pem()), write("key.pem", &own.signing_key.serialize_pem()));
+    program.set("GATEPOST_DECISION_TLS_CERTIFICATE", &certificate);
+    program.set("GATEPOST_DECISION_TLS_KEY", &key);
+    program.set("GATEPOST_DECISION_TLS_CLIENT_CA", &certificate);
+    program.set("GATEPOST_FASTCGI_LISTEN", "fd:3");
+    let socket = TcpListener::bind("0.0.0.0:0").unwrap();
+    let error = program.refused_on(socket.into(), "127.0.0.1:0");
+    assert!(error.contains("cannot take questions by FastCGI on `0.0.0.0:"), "{error}");
+}
+
+#[test]
+fn a_trusted_name_that_anybody_may_take_is_told_at_the_start() {
+    let mut program = Program::with_application();
+    program.set("GATEPOST_AUTHZEN_CALLERS", "ada,nobody-yet");
+    let server = program.serve(&[]);
+    server.signal("TERM");
+    server.wait();
+    let log = fs::read_to_string(program.folder().join("serve.log")).unwrap();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("authzen.callers")).collect();
+    assert!(told.len() == 1 && told[0].contains("nobody-yet") && told[0].contains("ERROR"), "{log}");
 }
 
 #[test]

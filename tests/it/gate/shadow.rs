@@ -220,7 +220,7 @@ fn a_candidate_that_is_broken_at_the_start_keeps_nothing_from_starting() {
     fs::rename(shadowed.candidate.path().join("policies"), shadowed.candidate.path().join("away")).unwrap();
     assert_eq!(shadowed.world().app.reload_policies().unwrap(), 1);
     let told = shadowed.shadow();
-    assert!(told["last_reload_error"].as_str().unwrap().ends_with("the folder does not exist"), "{told}");
+    assert!(told["last_reload_error"].as_str().unwrap().ends_with("there is no such folder"), "{told}");
     assert_eq!(shadowed.told(&shadowed.check("GET", Some("olga")))["change"], "loses");
 }
 

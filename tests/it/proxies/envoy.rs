@@ -87,6 +87,30 @@ fn a_target_that_can_be_read_in_two_ways_is_refused_or_rewritten_for_both() {
     }
 }
 
+#[test]
+#[ignore = "needs envoy: tests/run.sh"]
+fn a_raw_fragment_is_refused_because_the_configuration_says_so() {
+    let (world, upstream) = (World::without_passwords(&[]), Upstream::start());
+    let path = format!("/applications/{}", world.application);
+    let bearer = world.person("olga").api_key.clone();
+    let head = format!("HTTP/1.1\r\nHost: app.example.com\r\nAuthorization: Bearer {bearer}\r\n\r\n");
+    for file in ["envoy/envoy.yaml", "envoy/envoy-http.yaml", "envoy/minimal.yaml"] {
+        let guard = "envoy.reloadable_features.http_reject_path_with_fragment: true";
+        for target in [format!("{path}#x"), format!("{path}?x#y"), format!("{path}#/../../none")] {
+            let ask = |changes: &[_]| {
+                let (_proxy, address) = envoy::run(file, world.decision, upstream.address, changes);
+                upstream.take();
+                Connection::open(address).send(format!("GET {target} {head}").as_bytes()).status
+            };
+            assert_eq!((ask(&[]), upstream.take()), (400, Vec::new()), "{file}: {target}");
+            // So that it is known that it is this line that refuses it.
+            let off = guard.replace("true", "false");
+            assert_eq!(ask(&[(guard, &off)]), 200, "{file}: {target}");
+            assert!(upstream.take().iter().all(|seen| !seen.target.contains('#')), "{file}: {target}");
+        }
+    }
+}
+
 /// Envoy itself refuses names with underscores, and a `Connection` that would take away what it says.
 fn what_the_client_says_of_itself(stage: &Stage) {
     attacks::claims_unless(stage, |name| name.contains('_').then_some(400));

@@ -14,6 +14,16 @@ use crate::support::world::World;
 const GOOD: &str = "a violet umbrella 7";
 
 #[test]
+fn where_sign_up_is_closed_nobody_makes_an_account() {
+    let world = World::without_passwords(&[("portal.sign_up", "false")]);
+    let body = json!({"username": "eve", "email": "eve@example.com", "password": GOOD});
+    let refused = call(&world, 403, "POST", "/v1/users", None, body);
+    assert_eq!(refused.json()["code"], "sign_up_closed");
+    let refused = call(&world, 403, "POST", "/v1/users/confirm", None, json!({"token": "whatever"}));
+    assert_eq!(refused.json()["code"], "sign_up_closed");
+}
+
+#[test]
 fn without_mail_whoever_signs_up_can_begin_at_once() {
     let (world, _) = world();
     let body = |username: &str, email: &str, password: &str| json!({"username": username, "email": email, "password": password});

@@ -28,7 +28,8 @@ pub fn start_minimal(decision: Address, app: SocketAddr) -> (Program, SocketAddr
     run("envoy/minimal.yaml", decision, app, &[])
 }
 
-fn run(file: &str, decision: Address, app: SocketAddr, changes: &[(&str, &str)]) -> (Program, SocketAddr) {
+/// Starts Envoy with one of the configurations, and with changes to it.
+pub fn run(file: &str, decision: Address, app: SocketAddr, changes: &[(&str, &str)]) -> (Program, SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
     let decision = match decision {

@@ -14,11 +14,9 @@ use super::questions::{Situation, Trait};
 use crate::authz::analysis::scope::Policies;
 use crate::authz::decision::Decision;
 use crate::authz::evaluate::evaluate;
-use crate::authz::facts::Facts;
 use crate::authz::generation::Generation;
 use crate::authz::question::{Circumstances, Resource, Subject};
 use crate::model::UserId;
-use crate::store::StoreError;
 
 /// Questions of one kind whose answers differ in the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -165,19 +163,8 @@ fn decide(
 ) -> Option<Decision> {
     let (action, _) = generation.action_by_name(action)?;
     let Situation { resource, facts, .. } = situation;
-    evaluate(generation, action, subject, resource, facts, circumstances, &nothing_else).ok()
-}
-
-/// What entities of files lead to is not known.
-#[expect(clippy::unnecessary_wraps, reason = "this is what the engine asks for, which may have to ask a store")]
-fn nothing_else(_: Option<UserId>, resource: &Resource) -> Result<Arc<Facts>, StoreError> {
-    Ok(Arc::new(match resource {
-        Resource::Application(_) => Facts::Application(None),
-        Resource::Device(_) => Facts::Device(None),
-        Resource::Organization(_) => Facts::Organization(None),
-        Resource::User(_) => Facts::User(None),
-        Resource::Installation | Resource::Unregistered { .. } => Facts::Nothing,
-    }))
+    let load = |user: Option<UserId>, of: &Resource| Ok(Arc::new(facts.alone(subject, resource, user, of)));
+    evaluate(generation, action, subject, resource, facts, circumstances, &load).ok()
 }
 
 impl Group {

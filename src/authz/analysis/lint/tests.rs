@@ -35,8 +35,8 @@ impl Folders {
 
     fn report(&self) -> Report {
         lint(&Source {
-            policies: self.root.path().join("policies"),
-            schema: self.root.path().join("schema"),
+            policies: self.root.path().join("policies").into(),
+            schema: self.root.path().join("schema").into(),
             tests: false,
         })
     }

@@ -4,10 +4,10 @@ use std::path::Path;
 use super::*;
 use crate::authz::analysis::load;
 use crate::authz::generation::Source;
+use crate::config::Folder;
 
 fn shipped() -> Generation {
-    let nowhere = Path::new("/nonexistent");
-    load(&Source { policies: nowhere.join("policies"), schema: nowhere.join("schema"), tests: false }).unwrap()
+    load(&Source { policies: Folder::BuiltIn, schema: Folder::BuiltIn, tests: false }).unwrap()
 }
 
 /// The shipped policies and more.
@@ -18,7 +18,7 @@ fn with(more: &str) -> Generation {
         fs::copy(shipped.join(name), folder.path().join(name)).unwrap();
     }
     fs::write(folder.path().join("more.cedar"), more).unwrap();
-    load(&Source { policies: folder.path().to_owned(), schema: "/nonexistent".into(), tests: false }).unwrap()
+    load(&Source { policies: folder.path().to_owned().into(), schema: Folder::BuiltIn, tests: false }).unwrap()
 }
 
 fn row<'m>(matrix: &'m Matrix, action: &str, on: &str) -> &'m Row {

@@ -114,7 +114,9 @@ impl Question {
             Asker::Anonymous => Subject::Anonymous,
             Asker::Console => Subject::Console,
         };
-        let load = |_: Option<UserId>, resource: &Resource| Ok::<_, StoreError>(Arc::new(self.known(resource)));
+        let load = |user: Option<UserId>, resource: &Resource| {
+            Ok::<_, StoreError>(Arc::new(self.facts.alone(&subject, &self.resource, user, resource)))
+        };
         let asked = ask(generation, action, &subject, &self.resource, &self.facts, &circumstances, &load);
         let asked = asked.map_err(|failure| match failure {
             Failure::Store(error) => error.to_string(),
@@ -123,17 +125,6 @@ impl Question {
         match &self.asker {
             Asker::User { credential: None, .. } => without_credential(asked, generation, &circumstances),
             _ => Ok(asked),
-        }
-    }
-
-    fn known(&self, resource: &Resource) -> Facts {
-        match resource {
-            _ if *resource == self.resource => self.facts.clone(),
-            Resource::Application(_) => Facts::Application(None),
-            Resource::Device(_) => Facts::Device(None),
-            Resource::Organization(_) => Facts::Organization(None),
-            Resource::User(_) => Facts::User(None),
-            Resource::Installation | Resource::Unregistered { .. } => Facts::Nothing,
         }
     }
 }

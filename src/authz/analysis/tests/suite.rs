@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::coverage::Coverage;
 use super::{Case, Failure, Report, TestResult, cedar, table};
-use crate::authz::generation::{Generation, SourceFile, read_existing};
+use crate::authz::generation::{Generation, Links, SourceFile, read_existing, settled, unsettled};
 use crate::authz::problem::Problem;
 
 /// Files with expected decisions.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Suite {
     files: Vec<SourceFile>,
 }
@@ -17,10 +17,14 @@ pub struct Suite {
 impl Suite {
     /// Reads the `*.toml` and `*.json` files of the folder; nothing if it does not exist.
     pub fn read(folder: &Path) -> Result<Option<Self>, Vec<Problem>> {
-        let (Some(tables), Some(cedar)) = (read_existing(folder, "toml", "")?, read_existing(folder, "json", "")?)
-        else {
-            return Ok(None);
-        };
+        let suite = settled(|links| Self::read_once(links, folder));
+        suite.unwrap_or_else(|| Err(vec![unsettled(&folder.display().to_string())]))
+    }
+
+    /// The same of files that count only if they are found again.
+    pub(in crate::authz) fn read_once(links: &mut Links, folder: &Path) -> Result<Option<Self>, Vec<Problem>> {
+        let Some(tables) = read_existing(links, folder, "toml", "")? else { return Ok(None) };
+        let Some(cedar) = read_existing(links, folder, "json", "")? else { return Ok(None) };
         let mut files = tables;
         files.extend(cedar);
         files.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,9 +1,8 @@
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use super::*;
-use crate::authz::generation::load;
+use crate::authz::generation::{Found, load};
 
 /// A folder with one policy, one invariant about it, and a program in place of the solver.
 struct Folder(tempfile::TempDir);
@@ -34,7 +33,7 @@ impl Folder {
     }
 
     fn source(&self) -> Source {
-        Source { policies: self.path("policies"), schema: Path::new("/nonexistent").to_owned(), tests: true }
+        Source { policies: self.path("policies").into(), schema: crate::config::Folder::BuiltIn, tests: true }
     }
 
     fn proofs(&self, prove: Prove) -> Proofs {
@@ -48,7 +47,8 @@ impl Folder {
 
     fn check(&self, proofs: &Proofs) -> Result<(), String> {
         let source = self.source();
-        let told = proofs.check(&load(&source, 1, &[]).unwrap(), &source);
+        let generation = load(&source, 1, &[]).unwrap();
+        let told = proofs.check(&generation, Found::read(&source).stated(), &source);
         told.map_err(|error| error.problems()[0].to_string().replace(&format!("{}/", self.0.path().display()), ""))
     }
 }

@@ -1,5 +1,7 @@
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cedar_policy::Entity;
 
@@ -51,7 +53,7 @@ impl Folders {
     }
 
     fn source(&self) -> Source {
-        Source { policies: self.path("policies"), schema: self.path("schema"), tests: true }
+        Source { policies: self.path("policies").into(), schema: self.path("schema").into(), tests: true }
     }
 
     fn load(&self) -> Result<Generation, LoadError> {
@@ -210,7 +212,7 @@ fn seeded_mistakes_are_refused_with_file_and_line() {
 fn a_policy_file_that_cannot_be_read_is_a_problem() {
     let folders = Folders::new();
     fs::create_dir(folders.path("policies/folder.cedar")).unwrap();
-    assert!(folders.problems()[0].starts_with("policies/folder.cedar: cannot read the file"));
+    assert!(folders.problems()[0].starts_with("policies/folder.cedar: this is no file"));
     let folders = Folders::new();
     std::os::unix::fs::symlink("nowhere", folders.path("policies/dangling.cedar")).unwrap();
     assert!(folders.problems()[0].starts_with("policies/dangling.cedar: cannot read the file"));
@@ -221,7 +223,7 @@ fn a_policy_file_that_cannot_be_read_is_a_problem() {
     let folders = Folders::new();
     fs::remove_dir_all(folders.path("policies")).unwrap();
     let folders = folders.write("policies", "a file");
-    assert!(folders.problems()[0].starts_with("policies: cannot read the folder"));
+    assert!(folders.problems()[0].starts_with("policies: this is no folder"));
 }
 
 #[test]
@@ -295,11 +297,35 @@ fn a_reload_counts_on_and_does_not_fall_back_to_what_is_built_in() {
     let error = reload(&folders.source(), &first).unwrap_err();
     assert_eq!(error.problems().len(), 1);
     assert!(error.to_string().ends_with("/policies: the folder is gone"), "{error}");
-    assert!(folders.load().is_ok(), "a start uses the built-in copies");
 
-    let built_in = built_in();
-    let nowhere = Source { policies: "/nonexistent/a".into(), schema: "/nonexistent/b".into(), tests: true };
-    assert_eq!(reload(&nowhere, &built_in).unwrap().number(), 2);
+    // Nor where nobody has named it.
+    let usual = Source { policies: Folder::Usual(folders.path("policies")), ..folders.source() };
+    assert!(reload(&usual, &first).unwrap_err().to_string().ends_with("/policies: the folder is gone"));
+    assert_eq!(load(&usual, 1, &[]).unwrap().policies_origin(), Origin::BuiltIn, "a start uses the built-in copies");
+}
+
+#[test]
+fn a_folder_that_was_named_must_exist_and_the_usual_ones_need_not() {
+    let nowhere = |name: &str| PathBuf::from("/nonexistent").join(name);
+    let usual = Source { policies: Folder::Usual(nowhere("a")), schema: Folder::Usual(nowhere("b")), tests: true };
+    let first = load(&usual, 1, &[]).unwrap();
+    assert_eq!((first.policies_origin(), first.schema_origin()), (Origin::BuiltIn, Origin::BuiltIn));
+    assert_eq!(reload(&usual, &first).unwrap().number(), 2);
+
+    let by = Some("`--policies`".to_owned());
+    let named =
+        Source { policies: Folder::named("/nonexistent/a", by.clone()), schema: nowhere("b").into(), tests: true };
+    for error in [load(&named, 1, &[]).unwrap_err(), reload(&named, &first).unwrap_err()] {
+        assert_eq!(
+            error.to_string(),
+            "the policies were not loaded\n\
+             /nonexistent/a: there is no such folder\n  \
+             help: `--policies` names it: say `built-in` there to use what is built in, or leave it out\n\
+             /nonexistent/b: there is no such folder"
+        );
+    }
+    let built_in = Source { policies: Folder::named("built-in", by), ..usual };
+    assert_eq!(load(&built_in, 1, &[]).unwrap().policies_origin(), Origin::BuiltIn);
 }
 
 #[test]
@@ -313,6 +339,29 @@ fn an_action_comes_with_its_groups() {
     let names: Vec<&str> = generation.actions().iter().map(|action| &**action.name()).collect();
     assert!(names.is_sorted());
     assert_eq!(names.get(usize::from(index)), Some(&"SetFleetTag"));
+}
+
+#[test]
+fn an_action_of_ones_own_is_none_that_a_key_for_actions_has() {
+    let folders = Folders::new()
+        .write(
+            "schema/own.cedarschema",
+            "action Restart appliesTo { principal: User, resource: Installation, context: RequestContext };",
+        )
+        .write("policies/own.cedar", "permit (principal, action == Action::\"Restart\", resource);");
+    let generation = folders.load().unwrap();
+    let entities = Entities::from_json_value(entities("paid", "standard"), Some(generation.schema())).unwrap();
+    let world = World { generation, entities };
+    let decide = |more: Value| {
+        let mut credential = context(json!({}))["credential"].clone();
+        credential.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let installation = "Installation::\"local\"";
+        world.decide("User::\"installer\"", "Restart", installation, json!({ "credential": credential })).0
+    };
+    assert_eq!(decide(json!({})), Decision::Allow);
+    for scope in [json!({"actions": ["View"]}), json!({"read_only": true}), json!({"applications": []})] {
+        assert_eq!(decide(scope.clone()), Decision::Deny, "{scope}");
+    }
 }
 
 #[test]
@@ -360,7 +409,7 @@ fn what_a_decision_on_an_action_can_read_is_what_its_policies_read() {
 #[test]
 fn the_repository_folder_is_what_is_built_in() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let source = Source { policies: root.join("policies"), schema: root.join("schema"), tests: true };
+    let source = Source { policies: root.join("policies").into(), schema: root.join("schema").into(), tests: true };
     assert_eq!(load(&source, 1, &[]).unwrap().policies(), built_in().policies());
 }
 
@@ -487,4 +536,107 @@ fn a_reload_does_not_lose_the_entities_with_their_folder() {
 
 fn reload(source: &Source, previous: &Generation) -> Result<Generation, LoadError> {
     Found::read_next(source, previous).load(|_| previous.number + 1, &[])
+}
+
+/// The files of a release, by their paths: what a generation is made from, each marked with the release's name.
+fn release(name: &str) -> Vec<(String, String)> {
+    let policy = |id: &str| format!("@id(\"{name}-{id}\") permit (principal, action == Action::\"View\", resource);\n");
+    let shipped = include_str!("../../../../schema/gatepost.cedarschema");
+    let test = format!(
+        "# {name}\n[[test]]\nwho = \"nobody\"\naction = \"View\"\non = \"Application\"\nexpect = \"allow\"\n\
+         because = [\"{name}-a\", \"{name}-b\"]\n"
+    );
+    let floor = format!(r#"[{{"uid": {{"type": "Floor", "id": "{name}"}}, "attrs": {{}}, "parents": []}}]"#);
+    let invariant = format!("// {name}\nforbid (principal, action == Action::\"Push\", resource);\n");
+    let files = [
+        ("policies/a.cedar", policy("a")),
+        ("policies/b.cedar", policy("b")),
+        ("policies/tests/a.toml", test),
+        ("policies/invariants/a.cedar", invariant),
+        ("schema/gatepost.cedarschema", format!("// {name}\nentity Floor;\n{shipped}")),
+        ("schema/routes.toml", format!("# {name}\n")),
+        ("schema/entities/a.json", floor),
+    ];
+    files.into_iter().map(|(path, text)| (path.to_owned(), text)).collect()
+}
+
+/// Switches the link `at` between the two releases as fast as it can, as long as `with` runs.
+fn while_switching<T>(at: &Path, with: impl FnOnce() -> T) -> T {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let hidden = at.with_file_name(".next");
+            for name in ["one", "two"].iter().cycle() {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                symlink(name, &hidden).unwrap();
+                fs::rename(&hidden, at).unwrap();
+            }
+        });
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(with));
+        stop.store(true, Ordering::Relaxed);
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+#[test]
+fn no_generation_is_of_two_releases_however_fast_they_are_switched() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |path: &str| root.path().join(path);
+    let place = |path: &Path, text: &str| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    for name in ["one", "two"] {
+        for (file, text) in release(name) {
+            place(&path(name).join(file), &text);
+        }
+    }
+    symlink("one", path("current")).unwrap();
+    // As Kubernetes mounts a ConfigMap: the files are links that stay, and lead through one that is switched.
+    for (file, _) in release("one") {
+        let link = path("mounted").join(&file);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        let up = "../".repeat(Path::new(&file).components().count());
+        symlink(format!("{up}current/{file}"), link).unwrap();
+    }
+    for folder in ["current", "mounted"] {
+        let at = |below: &str| path(folder).join(below).into();
+        let source = Source { policies: at("policies"), schema: at("schema"), tests: true };
+        let (mut whole, mut unsettled, mut seen) = (0, 0, [0, 0]);
+        while_switching(&path("current"), || {
+            // So many that never settle are not to be expected.
+            while whole < 300 && unsettled < 300 {
+                let found = Found::read(&source);
+                let Some(contents) = found.contents() else {
+                    let problems = found.load(|_| 1, &[]).unwrap_err().problems().to_vec();
+                    assert!(
+                        problems.len() == 1 && problems[0].message().starts_with("the files are being changed"),
+                        "{problems:?}"
+                    );
+                    unsettled += 1;
+                    continue;
+                };
+                let of_one = contents.files()[0].text.contains("one");
+                let (name, release) = if of_one { ("one", release("one")) } else { ("two", release("two")) };
+                let text =
+                    |path: &str| release.iter().find(|(file, _)| file.ends_with(path)).map(|(_, text)| text.clone());
+                for file in contents.files() {
+                    assert_eq!(Some(&file.text), text(&file.name).as_ref(), "{folder}: {} of {name}", file.name);
+                }
+                assert_eq!(contents.files().len(), 5);
+                let stated = found.stated().as_ref().unwrap().as_ref().unwrap();
+                assert_eq!(stated.cedar[0].text, text("invariants/a.cedar").unwrap());
+                seen[usize::from(of_one)] += 1;
+                whole += 1;
+                if whole % 20 == 0 {
+                    // Its tests are of the same release too: by other policies they would fail.
+                    let generation = found.load(|_| 1, &[]).unwrap();
+                    assert!(generation.filed().get(&format!("Floor::\"{name}\"").parse().unwrap()).is_some());
+                }
+            }
+        });
+        assert!(whole == 300 && seen.iter().all(|times| *times > 0), "{folder}: {whole}, {unsettled}, {seen:?}");
+    }
 }

@@ -14,7 +14,7 @@ const FOLDERS: [&str; 2] = ["policies", "schema"];
 /// A mistake in one of the files that are shipped, or in one beside them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Mistake {
+pub struct Mistake {
     what: String,
     file: String,
     /// The file's content,
@@ -34,7 +34,7 @@ struct Mistake {
     rule: String,
 }
 
-fn mistakes() -> Vec<Mistake> {
+pub fn mistakes() -> Vec<Mistake> {
     serde_json::from_str(include_str!("../../../cases/mistakes.json")).unwrap()
 }
 
@@ -51,13 +51,13 @@ fn copy_shipped(to: &Path) {
     }
 }
 
-fn with_policies() -> Program {
+pub fn with_policies() -> Program {
     let program = Program::new();
     copy_shipped(program.folder());
     program
 }
 
-fn write(folder: &Path, file: &str, text: &str) {
+pub fn write(folder: &Path, file: &str, text: &str) {
     let path = folder.join(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
@@ -65,7 +65,7 @@ fn write(folder: &Path, file: &str, text: &str) {
 
 impl Mistake {
     /// Makes it. Gives the line that must be told.
-    fn make(&self, folder: &Path) -> usize {
+    pub fn make(&self, folder: &Path) -> usize {
         if let Some([file, text]) = &self.also {
             write(folder, file, text);
         }
@@ -89,7 +89,7 @@ impl Mistake {
         self.told_in.as_ref().unwrap_or(&self.file)
     }
 
-    fn undo(&self, folder: &Path) {
+    pub fn undo(&self, folder: &Path) {
         for folder in FOLDERS.map(|name| folder.join(name)) {
             fs::remove_dir_all(folder).unwrap();
         }

@@ -12,7 +12,7 @@ use crate::support::{send, until};
 const CLOSED: &str = "@id(\"closed\")\nforbid (principal, action == Action::\"View\", resource);\n";
 
 /// A program with copies of the policies in its folder, and a server on them.
-fn serving() -> (Program, Server) {
+pub fn serving() -> (Program, Server) {
     let program = Program::new();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     fs::create_dir(program.folder().join("policies")).unwrap();
@@ -23,7 +23,7 @@ fn serving() -> (Program, Server) {
     (program, server)
 }
 
-fn in_force(server: &Server, generation: u64) {
+pub fn in_force(server: &Server, generation: u64) {
     until(Duration::from_secs(20), &format!("generation {generation}"), || {
         let ready = send(server.decision(), "GET", "/readyz", &[], "").json();
         (ready["policies"]["generation"] == generation).then_some(())
@@ -104,9 +104,17 @@ fn a_rollback_loses_nothing_and_works_where_the_files_are_broken() {
     let refused = program.failure(&["policy", "rollback", "1", "--to", "elsewhere"]);
     assert!(refused.contains("`elsewhere/policies` exists already"), "{refused}");
 
+    // What is not there is not lost.
+    let gone = program.folder().join("gone");
+    fs::rename(program.folder().join("policies"), &gone).unwrap();
+    let done = program.json(&["policy", "rollback", "1", "--policies", "policies"]);
+    assert_eq!((done["written"].as_array().unwrap().len(), &done["removed"]), (3, &json!([])));
+    fs::remove_dir_all(program.folder().join("policies")).unwrap();
+    fs::rename(&gone, program.folder().join("policies")).unwrap();
+
     let done = program.json(&["policy", "rollback", "1", "--force"]);
     assert_eq!((&done["removed"], own.exists()), (&json!(["policies/own.cedar"]), false));
     let gone = program.failure(&["policy", "rollback", "99"]);
-    assert!(gone.contains("generation 99 is not in the history"), "{gone}");
+    assert!(gone.contains("generation 99 is not in the history, which has 1"), "{gone}");
     assert!(Program::new().failure(&["policy", "history"]).contains("there is no database"));
 }

@@ -6,7 +6,7 @@ use crate::authz::generation::Source;
 
 fn shipped() -> Generation {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    load(&Source { policies: root.join("policies"), schema: root.join("schema"), tests: false }).unwrap()
+    load(&Source { policies: root.join("policies").into(), schema: root.join("schema").into(), tests: false }).unwrap()
 }
 
 fn suite(name: &str, text: &str) -> Suite {

@@ -1,15 +1,23 @@
-//! What is compared: policies, and a schema if one comes with them.
+//! What is compared: policies, and a schema if one comes with them. They are named by where they are.
 
-use std::path::{Path, PathBuf};
+mod revision;
 
-use anyhow::{Context as _, Result, ensure};
+use std::path::Path;
 
-use super::revision::Revision;
+use anyhow::{Context as _, Result, bail, ensure};
+
+use self::revision::Revision;
+use super::history;
 use crate::authz::analysis;
 use crate::authz::generation::{Generation, Source, Texts};
+use crate::cli::settings::Settings;
+use crate::config::Folder;
+use crate::model::{PolicyFolder, PolicyGeneration};
 
 /// Names the policies that Gatepost comes with.
 const BUILT_IN: &str = "built-in";
+/// Stands for the number of the newest generation. It need not be the one in force: a server may not have taken it yet.
+const NEWEST: &str = "newest";
 
 /// The folders of a whole state.
 const POLICIES: &str = "policies";
@@ -25,11 +33,16 @@ pub(super) struct Side {
 
 impl Side {
     /// Finds what `name` says. What it has no schema of its own for is held against the configured one.
-    pub(super) fn read(name: &str, configured: &Source) -> Result<Self> {
+    pub(super) fn read(name: &str, configured: &Source, settings: &Settings) -> Result<Self> {
         let side = |source, policies, schema| Self { name: name.to_owned(), source, policies, schema };
         if name == BUILT_IN {
-            // No folder has the empty name, so the built-in copies stand in.
-            return Ok(side(Source { policies: PathBuf::new(), schema: PathBuf::new(), tests: false }, None, None));
+            let built_in = Source { policies: Folder::BuiltIn, schema: Folder::BuiltIn, tests: false };
+            return Ok(side(built_in, None, None));
+        }
+        if let Some(number) = name.strip_prefix("generation:") {
+            let generation = generation(number, settings)?;
+            let texts = |folder| Some(texts(&generation, folder));
+            return Ok(side(configured.clone(), texts(PolicyFolder::Policies), texts(PolicyFolder::Schema)));
         }
         if let Some(revision) = name.strip_prefix("git:") {
             let (revision, folder) = match revision.split_once(':') {
@@ -43,11 +56,15 @@ impl Side {
             let is_whole = folder.join(POLICIES).is_dir();
             let policies = if is_whole { folder.join(POLICIES) } else { folder.to_owned() };
             let schema = Some(folder.join(SCHEMA)).filter(|schema| is_whole && schema.is_dir());
-            let source = Source { policies, schema: schema.unwrap_or_else(|| configured.schema.clone()), tests: false };
+            let schema = schema.map_or_else(|| configured.schema.clone(), Folder::from);
+            let source = Source { policies: policies.into(), schema, tests: false };
             return Ok(side(source, None, None));
         }
         let named = name.split_once(':').with_context(|| {
-            format!("there is no folder `{name}`; other forms are `git:REVISION`, `REVISION:FOLDER` and `{BUILT_IN}`")
+            format!(
+                "there is no folder `{name}`; other forms are `git:REVISION`, `REVISION:FOLDER`, `generation:NUMBER`, \
+                 `generation:{NEWEST}` and `{BUILT_IN}`"
+            )
         });
         let (revision, folder) = named?;
         Self::of_revision(name, revision, Some(folder), configured)
@@ -65,10 +82,17 @@ impl Side {
                     None => (revision.folder(folder)?, None),
                 }
             }
-            None => (of_configured(revision, &configured.policies)?, of_configured(revision, &configured.schema)?),
+            None => {
+                let policies = configured.policies.path().context(
+                    "the configured policies are the built-in ones, which are in no revision: name a folder, as in \
+                     `REVISION:FOLDER`",
+                )?;
+                let schema = configured.schema.path().map(|schema| of_configured(revision, schema)).transpose()?;
+                (of_configured(revision, policies)?, schema.flatten())
+            }
         };
         let policies = policies.with_context(|| {
-            let folder = folder.map_or_else(|| configured.policies.display().to_string(), str::to_owned);
+            let folder = folder.map_or_else(|| configured.policies.to_string(), str::to_owned);
             format!("the revision `{revision}` has no folder `{folder}`")
         })?;
         Ok(Self { name: name.to_owned(), source: configured.clone(), policies: Some(policies), schema })
@@ -78,6 +102,31 @@ impl Side {
     pub(super) fn load(&self) -> Result<Generation> {
         let loaded = analysis::load_with(&self.source, self.policies.as_ref(), self.schema.as_ref());
         loaded.with_context(|| format!("`{}` cannot be compared", self.name))
+    }
+}
+
+/// The generation of the history that is meant by its number, or by `newest`.
+fn generation(number: &str, settings: &Settings) -> Result<PolicyGeneration> {
+    let (_, history) = history::open(settings)?;
+    let number = match number {
+        NEWEST => {
+            let newest = history.newest(1).context("cannot read the history")?.pop();
+            return newest.context("there is no generation in the history yet: a server keeps what it starts with");
+        }
+        number => number.parse().ok(),
+    };
+    match number {
+        Some(number) => Ok(history::find(&history, number)?.0),
+        None => bail!("expected the number of a generation, as in `generation:12`, or `generation:{NEWEST}`"),
+    }
+}
+
+/// A folder as a generation has it.
+fn texts(generation: &PolicyGeneration, folder: PolicyFolder) -> Texts {
+    let files = generation.files.iter().filter(|file| file.folder == folder);
+    Texts {
+        folder: format!("generation:{}:{}", generation.number, folder.as_str()),
+        files: files.map(|file| (file.name.clone(), file.text.clone())).collect(),
     }
 }
 

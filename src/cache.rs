@@ -196,6 +196,12 @@ where
         versions.is_current(&entry.stamp).then_some((entry.value, entry.stamp))
     }
 
+    /// How many entries it holds.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.as_ref().map_or(0, quick_cache::sync::Cache::len)
+    }
+
     /// Keeps a value with the stamp of what it was made from; forgotten at `until` at the latest.
     pub fn insert(&self, key: K, value: V, stamp: Stamp, until: Option<Timestamp>) {
         // What was changed while it was read would only take the place of what can be served.

@@ -5,11 +5,12 @@ pub mod client;
 pub mod drain;
 pub mod host;
 mod inherited;
-mod limited;
+pub mod limited;
 pub mod listener;
 pub mod path;
 mod patience;
 pub mod percent;
+pub mod places;
 pub mod serve;
 pub mod tls;
 

@@ -29,6 +29,7 @@ use gatepost::authz::Resource;
 use gatepost::gate::dialect::Dialect;
 use gatepost::gate::presented::{self, Presented};
 use gatepost::http::listener::Listener;
+use gatepost::http::places::Standing;
 use gatepost::http::serve::{ServeOptions, serve};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -53,7 +54,7 @@ fn main() -> Result<()> {
             let server = Arc::clone(&server);
             service_fn(move |request: Request<Incoming>| ready(Ok::<_, Infallible>(server.answer(request.headers()))))
         };
-        serve(listener, make, ServeOptions::default(), std::future::pending()).await;
+        serve(listener, make, |_| Standing::Trusted, ServeOptions::default(), std::future::pending()).await;
         Ok(())
     })
 }

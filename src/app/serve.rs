@@ -20,6 +20,7 @@ use crate::api;
 use crate::config::{self, Config, Decision};
 use crate::gate::{AuthZen, Decider, DecisionService, Probes, Readers, Trust, ext_authz, others, serve_fastcgi};
 use crate::http::listener::{Listener, Peer};
+use crate::http::places::Standing;
 use crate::http::serve::{ServeOptions, serve};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
 use crate::model::{ListenAddress, Username};
@@ -124,9 +125,21 @@ impl Bound {
         let envoy = ext_authz::router(decider.clone(), &settings.headers);
         let others = others().merge(authzen.router()).merge(envoy);
         let (fastcgi_decider, fastcgi_settings) = (decider.clone(), settings.clone());
+        let decision_settings = settings.clone();
+        let decision_standing = move |peer: Peer| Trust::of(peer, &decision_settings).standing();
         let decision_service = move |peer: Peer| {
             let trust = Trust::of(peer, &settings);
             DecisionService::new(decider.clone(), Arc::clone(&probes), others.clone(), peer, trust)
+        };
+        // A proxy is one address for everybody behind it.
+        let proxies = Arc::clone(&trusted_proxies);
+        let portal_standing = move |peer: Peer| match peer {
+            Peer::Tcp(address) | Peer::Certified(address) => {
+                let address = address.ip().to_canonical();
+                let is_proxy = proxies.iter().any(|network| network.contains(&address));
+                if is_proxy { Standing::Trusted } else { Standing::Anybody }
+            }
+            Peer::Unix => Standing::Trusted,
         };
         let router = api::router(api::ApiState {
             accounts: Arc::clone(&app.accounts),
@@ -145,14 +158,18 @@ impl Bound {
             // An error means that the sender is gone, which is a reason to stop as well.
             let _ = stopped.changed().await;
         };
-        let decisions = serve(decision, decision_service, ServeOptions::default(), stop_requested(stopped.clone()));
+        let options = ServeOptions::default();
+        let decisions =
+            serve(decision, decision_service, decision_standing, options.clone(), stop_requested(stopped.clone()));
         let fastcgi_stop = stop_requested(stopped.clone());
         let web_servers = async {
             if let Some(listener) = fastcgi {
                 serve_fastcgi(listener, fastcgi_decider, fastcgi_settings, fastcgi_stop).await;
             }
         };
-        let people = serve(portal, portal_service, ServeOptions::default(), stop_requested(stopped.clone()));
+        // As long as a body may be.
+        let options = ServeOptions { connection_window: 64 * 1024, ..options };
+        let people = serve(portal, portal_service, portal_standing, options, stop_requested(stopped.clone()));
         let background = tokio::spawn(background(Arc::clone(&app), tls));
         let policies = watched.map(|watched| tokio::spawn(follow(Arc::clone(&app), watched)));
         tokio::join!(

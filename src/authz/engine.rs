@@ -1,12 +1,14 @@
 //! Decisions: one generation of policies, the facts of the moment, Cedar's answer, and the caches between them.
 
-use std::net::IpAddr;
+mod key;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use serde_json::json;
 
+use self::key::DecisionKey;
 use super::analysis::explain::Explained;
 use super::candidate::{Candidate, Candidates, Compared, Disagreement};
 use super::decision::Decision;
@@ -15,9 +17,8 @@ use super::evaluate::{self, Failure, complete, evaluate, failed};
 use super::facts::{Facts, FactsKey, FactsOf};
 use super::generation::{Contents, Found, Generation, LoadError, Proofs, Source, Stated};
 use super::inquiry::{self, Inquiry, InquiryError, Page, Sought};
-use super::prepared::PreparedAction;
-use super::question::{Circumstances, Resource, Subject, SubjectKey};
-use super::reads::{ContextParts, Reads, Strays};
+use super::question::{Circumstances, Resource, Subject};
+use super::reads::{Reads, Strays};
 use crate::cache::{Cache, Stamp, Versions};
 use crate::model::{PolicyDigest, Role, UserId};
 use crate::store::{Read, Store, StoreError};
@@ -38,23 +39,6 @@ pub struct Question<'a> {
     pub circumstances: Circumstances<'a>,
 }
 
-/// Everything that a cached decision depends on, but for what its stamp covers. Of the context it has what policies on
-/// the action can read.
-#[derive(PartialEq, Eq, Hash)]
-struct DecisionKey {
-    generation: u64,
-    subject: SubjectKey,
-    action: u16,
-    resource: Resource,
-    client: Option<IpAddr>,
-    method: Option<Box<str>>,
-    host: Option<Box<str>>,
-}
-
-/// What of the context a key can hold. All that may be read of the credential follows from its digest.
-const IN_KEY: ContextParts =
-    ContextParts::CREDENTIAL.with(ContextParts::CLIENT).with(ContextParts::METHOD).with(ContextParts::HOST);
-
 /// Decides.
 pub struct Engine {
     store: Arc<dyn Store>,
@@ -65,6 +49,8 @@ pub struct Engine {
     reloading: Mutex<()>,
     last_reload_error: ArcSwapOption<LoadError>,
     facts: Cache<FactsKey, Arc<Facts>>,
+    /// The facts of whatever the store knows nothing of.
+    nothing: Arc<Facts>,
     decisions: Cache<DecisionKey, Arc<Decision>>,
     candidates: Option<Candidates>,
 }
@@ -102,6 +88,7 @@ impl Engine {
             reloading: Mutex::new(()),
             last_reload_error: ArcSwapOption::empty(),
             facts: Cache::new(capacity.facts),
+            nothing: Arc::new(Facts::Nothing),
             decisions: Cache::new(capacity.decisions),
             candidates: None,
         }
@@ -204,14 +191,18 @@ impl Engine {
     /// The decision, if it is known without asking the store or evaluating anything.
     pub fn cached(&self, generation: &Generation, question: &Question<'_>) -> Option<Arc<Decision>> {
         if generation.tables().covers(question) {
-            let facts = FactsOf(question.subject.user_id(), question.resource);
-            let facts = self.facts.get_stamped(&self.versions, &facts);
-            let tabled = facts.as_ref().and_then(|(facts, _)| generation.tables().find(question, facts));
+            let tabled = if question.resource.may_be_stored() {
+                let facts = FactsOf(question.subject.user_id(), question.resource);
+                let facts = self.facts.get_stamped(&self.versions, &facts);
+                facts.and_then(|(facts, _)| generation.tables().find(question, &facts))
+            } else {
+                generation.tables().find(question, &self.nothing)
+            };
             if let Some(decision) = tabled {
                 return Some(Arc::clone(decision));
             }
         }
-        self.remembered(&self.key(generation, question)?, question)
+        self.remembered(&DecisionKey::of(generation, question)?, question)
     }
 
     /// The decision, from the tables and caches where they have it. Blocks where the store must be asked.
@@ -221,7 +212,7 @@ impl Engine {
         if let Some(decision) = generation.tables().find(question, &facts) {
             return Ok(Arc::clone(decision));
         }
-        let key = self.key(generation, question);
+        let key = DecisionKey::of(generation, question);
         if let Some(known) = key.as_ref().and_then(|key| self.remembered(key, question)) {
             return Ok(known);
         }
@@ -326,6 +317,10 @@ impl Engine {
     }
 
     fn facts(&self, user: Option<UserId>, resource: &Resource) -> Result<(Arc<Facts>, Stamp), StoreError> {
+        if !resource.may_be_stored() {
+            // Not remembered: whoever asks may choose the identifier, as long and as often as they like.
+            return Ok((Arc::clone(&self.nothing), self.versions.stamp(self.versions.moment(), [])));
+        }
         if let Some(known) = self.facts.get_stamped(&self.versions, &FactsOf(user, resource)) {
             return Ok(known);
         }
@@ -335,38 +330,6 @@ impl Engine {
         let stamp = self.versions.stamp(before, facts.made_of(user, resource));
         self.facts.insert((user, resource.clone()), Arc::clone(&facts), stamp, None);
         Ok((facts, stamp))
-    }
-
-    /// What the decision may be kept under; nothing if it depends on more than the key and its stamp hold.
-    // INVARIANT: a decision is a function of the generation, the action, the facts and the parts of the context that
-    // policies on the action can read. The first two are in the key, the facts follow from subject and resource, which
-    // are in the key, at the time of the stamp, and so do the entities of files unless they lead to others of the store,
-    // for which there is no key, as there is none where policies look at others by themselves; and each part of the
-    // context that can be read is in the key, or follows from the credential's digest, or there is no key.
-    fn key(&self, generation: &Generation, question: &Question<'_>) -> Option<DecisionKey> {
-        let Question { subject, action, resource, circumstances, .. } = question;
-        let PreparedAction { reads, strays, .. } = generation.prepared().action(*action)?;
-        if strays.is_any() || generation.filed().may_lead_to_store(resource, *reads) {
-            return None;
-        }
-        let mut read = reads.context;
-        if !circumstances.tells_member() {
-            // What is not there is the same for all.
-            read = read.without(ContextParts::MEMBER);
-        }
-        if !read.is_within(IN_KEY) {
-            return None;
-        }
-        let text = |part, text: &str| read.intersects(part).then(|| text.into());
-        Some(DecisionKey {
-            generation: generation.number(),
-            subject: subject.cache_key(read.intersects(ContextParts::CREDENTIAL))?,
-            action: *action,
-            resource: (*resource).clone(),
-            client: circumstances.client.filter(|_| read.intersects(ContextParts::CLIENT)),
-            method: text(ContextParts::METHOD, circumstances.method),
-            host: text(ContextParts::HOST, circumstances.host),
-        })
     }
 }
 
@@ -388,7 +351,7 @@ impl Reloaded {
     }
 }
 
-/// How many entries the caches hold at most.
+/// How many entries the caches hold at most; none of them is longer than some hundred bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineCapacity {
     /// Facts of a user and a resource.
@@ -396,3 +359,6 @@ pub struct EngineCapacity {
     /// Decisions.
     pub decisions: u64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,6 +102,19 @@ impl Resource {
         known.unwrap_or_else(|| Self::Unregistered { entity_type: entity_type.into(), id: id.into() })
     }
 
+    /// Whether the store can know it. Of anything else there are no facts, whoever asks.
+    pub(super) const fn may_be_stored(&self) -> bool {
+        !matches!(self, Self::Installation | Self::Unregistered { .. })
+    }
+
+    /// Whether its identifier is so long at most, in bytes. Those of what the store can know are short.
+    pub(super) const fn has_id_within(&self, len: usize) -> bool {
+        match self {
+            Self::Unregistered { id, .. } => id.len() <= len,
+            _ => true,
+        }
+    }
+
     /// Its Cedar entity type.
     pub fn entity_type(&self) -> &str {
         match self {

@@ -22,17 +22,18 @@ impl Decider {
         Self { gate, readers, deadline }
     }
 
-    /// The response to a question. It is 200 only if the policies permit what is asked.
-    pub async fn decide(&self, question: Question) -> Response {
+    /// The response to a question. It is 200 only if the policies permit what is asked. If that has to be waited for,
+    /// `beside` tells how many bytes whoever asks holds meanwhile, besides the question.
+    pub async fn decide(&self, question: Question, beside: impl FnOnce() -> usize) -> Response {
         match self.gate.find_now(&question.source, (&question.headers).into()) {
             Ok(answered) => self.gate.respond(question.source.form(), answered, question.headers),
-            Err(NeedsStore) => self.decide_later(question).await,
+            Err(NeedsStore) => self.decide_later(question, beside()).await,
         }
     }
 
     /// The response to a question that the caches do not answer.
-    pub(super) async fn decide_later(&self, question: Question) -> Response {
-        let Ok(answer) = self.readers.ask(question) else { return self.gate.overloaded() };
+    pub(super) async fn decide_later(&self, question: Question, beside: usize) -> Response {
+        let Ok(answer) = self.readers.ask(question, beside) else { return self.gate.overloaded() };
         match tokio::time::timeout(self.deadline, answer).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => self.gate.unavailable("the decision failed unexpectedly"),

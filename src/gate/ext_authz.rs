@@ -18,6 +18,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::http;
+use prost::Message as _;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
 use tonic::server::Grpc;
 use tonic_prost::ProstDecoder;
@@ -45,7 +46,7 @@ pub fn router(decider: Decider, names: &IdentityHeaders) -> Router {
         let (decider, upstream) = (decider.clone(), Arc::clone(&upstream));
         async move {
             let check = message.into_inner();
-            let response = decider.decide(question::read(&check)).await;
+            let response = decider.decide(question::read(&check), || check.encoded_len()).await;
             let verdict = Verdict::of(response, &upstream, question::http(&check)).await;
             Ok::<_, tonic::Status>(tonic::Response::new(verdict))
         }

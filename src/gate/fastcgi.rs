@@ -23,6 +23,7 @@ use super::respond::Response;
 use crate::config::Decision;
 use crate::http::accept::{AcceptOptions, accept_each};
 use crate::http::listener::Listener;
+use crate::http::places::{Place, Standing};
 
 /// How many connections may be open: Apache opens one for each question, and closes it after the answer.
 const ACCEPTING: AcceptOptions = AcceptOptions { max_connections: 4_096, drain_timeout: Duration::from_secs(10) };
@@ -35,9 +36,11 @@ pub async fn serve_fastcgi(
     settings: Decision,
     shutdown: impl Future<Output = ()>,
 ) {
-    let connection = |stream, peer, drain| {
-        let (decider, is_trusted) = (decider.clone(), matches!(Trust::of(peer, &settings), Trust::Given));
+    let standing = |peer| Trust::of(peer, &settings).standing();
+    let connection = |stream, peer, place, drain| {
+        let (decider, is_trusted) = (decider.clone(), standing(peer) == Standing::Trusted);
         async move {
+            let _place: Place = place;
             if !is_trusted {
                 tracing::debug!(?peer, "connection refused: the peer is not among `decision.trusted_peers`");
                 return;
@@ -48,7 +51,7 @@ pub async fn serve_fastcgi(
             }
         }
     };
-    accept_each(listener, connection, ACCEPTING, shutdown).await;
+    accept_each(listener, &standing, connection, ACCEPTING, shutdown).await;
 }
 
 async fn answer(decider: &Decider, params: Params) -> Response {
@@ -61,8 +64,10 @@ async fn answer(decider: &Decider, params: Params) -> Response {
         Ok(question) => question,
         Err(cause) => return decider.gate.malformed(cause),
     };
+    // What counts of them is in the question.
+    drop(params);
     let is_head = matches!(&question.source, Source::Told(told) if told.method == "HEAD");
-    let mut response = decider.decide(question).await;
+    let mut response = decider.decide(question, || 0).await;
     if is_head {
         *response.body_mut() = Full::default();
     }

@@ -5,6 +5,7 @@ use hyper::header::HeaderName;
 
 use crate::config::Decision;
 use crate::http::listener::Peer;
+use crate::http::places::Standing;
 use crate::secret::Digest;
 
 /// By this a peer that no address vouches for shows that it may ask.
@@ -33,6 +34,14 @@ impl Trust {
             (true, _) => Self::Given,
             (false, Some(token)) => Self::ByToken(token),
             (false, None) => Self::Refused,
+        }
+    }
+
+    /// Which places on the listener it may take.
+    pub const fn standing(self) -> Standing {
+        match self {
+            Self::Given => Standing::Trusted,
+            Self::ByToken(_) | Self::Refused => Standing::Stranger,
         }
     }
 

@@ -44,6 +44,23 @@ pub struct Told {
     pub client: Option<IpAddr>,
 }
 
+/// What a header line takes in memory besides its name and its value, in bytes; about.
+const LINE_LEN: usize = 128;
+
+impl Question {
+    /// How many bytes it holds; about.
+    pub(super) fn weight(&self) -> usize {
+        let told = match &self.source {
+            Source::Headers(_) => 0,
+            Source::Told(Told { method, target, host, proto, client: _ }) => {
+                [method, target, host, proto].map(String::len).into_iter().sum()
+            }
+        };
+        let lines = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + LINE_LEN);
+        lines.sum::<usize>() + told
+    }
+}
+
 impl From<Dialect> for Source {
     fn from(dialect: Dialect) -> Self {
         Self::Headers(dialect)

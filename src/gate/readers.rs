@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::question::Question;
 use super::respond::Response;
@@ -19,6 +19,8 @@ use super::respond::Response;
 /// How many may wait: what a few threads can answer within a second is many times as much, so whoever would wait longer
 /// is told so at once.
 const MOST_WAITING: usize = 4_096;
+/// How many bytes all that wait may hold together: a client may make the head of its request long.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// Too many are waiting already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,7 @@ pub struct Readers {
 
 struct Queue {
     state: Mutex<State>,
+    bytes: Arc<Semaphore>,
     /// There is something to do, or it is over.
     work: Condvar,
     /// A thread has ended.
@@ -49,6 +52,7 @@ struct State {
 struct Waiting {
     question: Question,
     answer: oneshot::Sender<Response>,
+    _bytes: OwnedSemaphorePermit,
 }
 
 impl Readers {
@@ -58,7 +62,8 @@ impl Readers {
         F: Fn(&Question) -> Response + Clone + Send + 'static,
     {
         let state = Mutex::default();
-        let queue = Arc::new(Queue { state, work: Condvar::new(), ended: Condvar::new() });
+        let bytes = Arc::new(Semaphore::new(MOST_BYTES));
+        let queue = Arc::new(Queue { state, bytes, work: Condvar::new(), ended: Condvar::new() });
         let readers = Self { queue: Arc::clone(&queue) };
         for number in 0..threads {
             let (queue, answer) = (Arc::clone(&queue), answer.clone());
@@ -75,15 +80,17 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Queues a question. The answer comes unless finding it fails unexpectedly; whoever no longer waits for it drops the
+    /// Queues a question, while whoever asks holds so many bytes `beside` it. The answer comes unless finding it fails unexpectedly; whoever no longer waits for it drops the
     /// receiver, and it is not looked for.
-    pub(super) fn ask(&self, question: Question) -> Result<oneshot::Receiver<Response>, Overloaded> {
+    pub(super) fn ask(&self, question: Question, beside: usize) -> Result<oneshot::Receiver<Response>, Overloaded> {
         let (answer, receiver) = oneshot::channel();
+        let bytes = u32::try_from(question.weight().saturating_add(beside)).map_err(|_| Overloaded)?;
+        let bytes = Arc::clone(&self.queue.bytes).try_acquire_many_owned(bytes).map_err(|_| Overloaded)?;
         let mut state = self.queue.lock();
         if state.waiting.len() >= MOST_WAITING || state.is_closed {
             return Err(Overloaded);
         }
-        state.waiting.push_back(Waiting { question, answer });
+        state.waiting.push_back(Waiting { question, answer, _bytes: bytes });
         // A thread that is at work looks into the queue by itself.
         if state.idle > 0 {
             self.queue.work.notify_one();
@@ -119,7 +126,7 @@ impl Queue {
     }
 
     fn work_off(&self, answer: impl Fn(&Question) -> Response) {
-        while let Some(Waiting { question, answer: sender }) = self.next() {
+        while let Some(Waiting { question, answer: sender, _bytes }) = self.next() {
             // Its deadline has passed, or the client has gone.
             if sender.is_closed() {
                 continue;
@@ -184,7 +191,7 @@ mod tests {
     }
 
     fn ask(readers: &Readers) -> Result<oneshot::Receiver<Response>, Overloaded> {
-        readers.ask(Question { source: Dialect::Nginx.into(), headers: HeaderMap::new() })
+        readers.ask(Question { source: Dialect::Nginx.into(), headers: HeaderMap::new() }, 0)
     }
 
     #[test]
@@ -239,6 +246,33 @@ mod tests {
         drop(permit);
         assert!(waiting.into_iter().all(|answer| answer.blocking_recv().is_err()));
         assert!(readers.stop(PATIENCE));
+    }
+
+    #[test]
+    fn beyond_a_bound_of_bytes_nobody_waits() {
+        let (readers, permit, begun) = held_up(1);
+        let long = |name, len| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, "a".repeat(len).parse().unwrap());
+            Question { source: Dialect::Nginx.into(), headers }
+        };
+        let first = ask(&readers).unwrap();
+        begun.recv_timeout(PATIENCE).unwrap();
+        let most = MOST_BYTES / (60 * 1024);
+        assert!(most < MOST_WAITING);
+        let waiting: Vec<_> = (0..=most).map_while(|_| readers.ask(long("cookie", 60 * 1024), 0).ok()).collect();
+        assert!((most - 2..=most).contains(&waiting.len()), "{}", waiting.len());
+        // A short one finds room all the same.
+        let short = ask(&readers).unwrap();
+        assert_eq!(readers.ask(long("accept", 10), 60 * 1024).err(), Some(Overloaded), "what is held beside it counts");
+        // The room is that of those who wait, and comes back with their answers.
+        for _ in 0..waiting.len() + 2 {
+            permit.send(()).unwrap();
+        }
+        assert!(first.blocking_recv().is_ok() && short.blocking_recv().is_ok());
+        assert!(waiting.into_iter().all(|answer| answer.blocking_recv().is_ok()));
+        drop(permit);
+        assert!(readers.ask(long("cookie", 60 * 1024), 0).is_ok());
     }
 
     #[test]

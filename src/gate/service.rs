@@ -25,6 +25,7 @@ use super::peer::Trust;
 use super::question::{Question, Source};
 use super::respond::Response;
 use super::{envoy, framing};
+use crate::http::limited::Refusal;
 use crate::http::listener::Peer;
 
 /// Whether peers and process are as they must be: given by the composition root.
@@ -90,7 +91,7 @@ impl DecisionService {
             return Answering::later(async move {
                 match service.check_now(way, message) {
                     Ok(response) => response.map(AnswerBody::Whole),
-                    Err(question) => service.decider.decide_later(*question).await.map(AnswerBody::Whole),
+                    Err(question) => service.decider.decide_later(*question, 0).await.map(AnswerBody::Whole),
                 }
             });
         }
@@ -98,7 +99,7 @@ impl DecisionService {
             Ok(response) => Answering::now(response),
             Err(question) => {
                 let decider = self.decider.clone();
-                Answering::later(async move { decider.decide_later(*question).await.map(AnswerBody::Whole) })
+                Answering::later(async move { decider.decide_later(*question, 0).await.map(AnswerBody::Whole) })
             }
         }
     }
@@ -227,8 +228,9 @@ impl hyper::service::Service<Message> for DecisionService {
 
     fn call(&self, message: Message) -> Self::Future {
         if !self.trust.holds(message.headers()) {
-            let refusal =
+            let mut refusal =
                 plain(StatusCode::FORBIDDEN, "text/plain", "this address is not among `decision.trusted_peers`\n");
+            refusal.extensions_mut().insert(Refusal);
             return Answering::now(refusal);
         }
         let path = message.uri().path();

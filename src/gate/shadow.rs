@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::answer::Decided;
 use super::asked::Asked;
 use crate::accounts;
@@ -23,6 +25,8 @@ use crate::telemetry::{Metrics, Queue, ShadowDecision, ShadowLog, ShadowRecord, 
 
 /// How many questions wait at most: as many as a busy listener is asked while the thread rests.
 const MOST_WAITING: usize = 4_096;
+/// How many bytes of texts that clients choose, paths most of all, may wait together.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// How long questions gather, so that those who decide seldom have to wake the thread.
 const GATHERING: Duration = Duration::from_millis(10);
 /// After so much work the thread rests as long as it took.
@@ -31,6 +35,7 @@ const BURST: Duration = Duration::from_millis(1);
 /// The way to the candidate. The thread ends with this.
 pub struct Shadow {
     queue: Arc<Queue<Told>>,
+    bytes: Arc<Semaphore>,
     comparing: Arc<Comparing>,
 }
 
@@ -47,6 +52,7 @@ struct Told {
     host: Box<str>,
     path: Box<str>,
     live: Arc<Decision>,
+    _bytes: OwnedSemaphorePermit,
 }
 
 /// What the thread needs.
@@ -61,7 +67,8 @@ impl Shadow {
     pub fn start(engine: Arc<Engine>, log: ShadowLog, metrics: Arc<Metrics>) -> io::Result<Self> {
         let (queue, comparing) =
             (Arc::new(Queue::new(MOST_WAITING, usize::MAX)), Arc::new(Comparing { engine, log, metrics }));
-        let shadow = Self { queue: Arc::clone(&queue), comparing: Arc::clone(&comparing) };
+        let bytes = Arc::new(Semaphore::new(MOST_BYTES));
+        let shadow = Self { queue: Arc::clone(&queue), bytes, comparing: Arc::clone(&comparing) };
         let work = move || queue.while_worked_off(|queue| comparing.work_off(queue));
         thread::Builder::new().name("shadow".to_owned()).spawn(work)?;
         Ok(shadow)
@@ -79,6 +86,10 @@ impl Shadow {
         let Some(live) = decided.decision.as_ref().filter(|_| self.comparing.has_candidate()) else {
             return;
         };
+        let Some(bytes) = self.room_for(asked, found) else {
+            self.comparing.metrics.shadow_dropped();
+            return;
+        };
         let told = Told {
             id,
             at,
@@ -90,6 +101,7 @@ impl Shadow {
             host: asked.host.as_str().into(),
             path: asked.path.as_str().into(),
             live: Arc::clone(live),
+            _bytes: bytes,
         };
         if !self.queue.push(told) {
             self.comparing.metrics.shadow_dropped();
@@ -99,6 +111,13 @@ impl Shadow {
     /// Opens the file of the shadow log again, if it goes to one. Blocks.
     pub(super) fn reopen_log(&self) {
         self.comparing.log.reopen();
+    }
+
+    /// Room for what is copied of a question, if there is any.
+    fn room_for(&self, asked: &Asked<'_>, found: &Match<'_, '_>) -> Option<OwnedSemaphorePermit> {
+        let texts = [asked.method, asked.host.as_str(), asked.path.as_str(), found.resource_id];
+        let bytes = u32::try_from(texts.map(str::len).into_iter().sum::<usize>()).ok()?;
+        Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok()
     }
 
     /// Takes no more questions, and waits until those that were taken are compared and logged; at most as long as

@@ -5,11 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::drain::{Drain, Watch};
 use super::listener::{Listener, Peer, Stream};
+use super::places::{Place, Places, Standing};
 use super::tls::Authorities;
 
 /// How long to wait when the system has no more descriptors or memory for connections.
@@ -18,7 +19,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// The limits of accepting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptOptions {
-    /// How many connections may be open; those beyond wait to be accepted.
+    /// How many connections may be open; those beyond wait to be accepted, and [some](Standing) are closed.
     pub max_connections: usize,
     /// How long open connections may still take after the shutdown has begun.
     pub drain_timeout: Duration,
@@ -29,23 +30,25 @@ pub struct AcceptOptions {
 ///
 /// When the authorities of clients are others, those connections that are open are told to end, and new ones accepted.
 ///
-/// `connection` gives the future that serves a connection. A panic in it closes that connection only.
+/// `standing` tells which places a peer may take. `connection` gives the future that serves a connection, which holds its
+/// place. A panic in it closes that connection only.
 pub async fn accept_each<C, F>(
     listener: Listener,
+    standing: impl Fn(Peer) -> Standing,
     connection: C,
     options: AcceptOptions,
     shutdown: impl Future<Output = ()>,
 ) where
-    C: Fn(Stream, Peer, Watch) -> F,
+    C: Fn(Stream, Peer, Place, Watch) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    let slots = Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let places = Places::new(options.max_connections);
     let mut drain = Arc::new(Drain::default());
     let mut authorities = listener.authorities();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
-        let (stream, peer, slot) = tokio::select! {
+        let (stream, peer, place) = tokio::select! {
             biased;
             () = &mut shutdown => break,
             () = changed(&mut authorities) => {
@@ -57,13 +60,9 @@ pub async fn accept_each<C, F>(
                 report_panic(ended);
                 continue;
             }
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &places, &standing) => accepted,
         };
-        let connection = connection(stream, peer, drain.watch());
-        connections.spawn(async move {
-            let _slot = slot;
-            connection.await;
-        });
+        connections.spawn(connection(stream, peer, place, drain.watch()));
     }
 
     drop(listener);
@@ -95,12 +94,16 @@ async fn changed(authorities: &mut Option<watch::Receiver<Authorities>>) {
     }
 }
 
-/// Waits for a free slot, then for a connection. Errors are waited out: a server that cannot accept now can later.
-async fn accept(listener: &Listener, slots: &Arc<Semaphore>) -> (Stream, Peer, OwnedSemaphorePermit) {
+/// Waits for a place, then for a connection that may have it. Errors are waited out: a server that cannot accept now can
+/// later.
+async fn accept(listener: &Listener, places: &Places, standing: impl Fn(Peer) -> Standing) -> (Stream, Peer, Place) {
     loop {
-        let Ok(slot) = Arc::clone(slots).acquire_owned().await else { std::future::pending().await };
+        let slot = places.free().await;
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, slot),
+            Ok((stream, peer)) => match places.give(slot, peer, standing(peer)) {
+                Some(place) => return (stream, peer, place),
+                None => tracing::debug!(?peer, "connection closed: others of its kind have all the places for them"),
+            },
             Err(error) if concerns_one_connection(&error) => tracing::debug!(%error, "connection lost before it began"),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");

@@ -7,31 +7,39 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::Service;
+use hyper::{Request, Response, Version};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::patience::{InFlight, Requests};
+
+/// An extension of a response: whoever asked may ask nothing here. The connection of a
+/// [stranger](super::places::Standing::Stranger) is closed after it.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal;
 
 /// The service of one connection.
 pub(super) struct Limited<S> {
     service: S,
     requests: Arc<Requests>,
     timeout: Duration,
+    is_strangers: bool,
 }
 
 impl<S> Limited<S> {
-    /// `service`, whose requests are counted among `requests`, and take `timeout` at most until there is a response.
-    pub(super) fn new(service: S, requests: Arc<Requests>, timeout: Duration) -> Self {
-        Self { service, requests, timeout }
+    /// `service`, whose requests are counted among `requests`, and take `timeout` at most until there is a response. A
+    /// stranger's requests are over with the first [`Refusal`].
+    pub(super) fn new(service: S, requests: Arc<Requests>, timeout: Duration, is_strangers: bool) -> Self {
+        Self { service, requests, timeout, is_strangers }
     }
 }
 
-impl<S> Service<Request<Incoming>> for Limited<S>
+impl<S, B> Service<Request<Incoming>> for Limited<S>
 where
-    S: Service<Request<Incoming>, Error: Into<Box<dyn Error + Send + Sync>>>,
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<Box<dyn Error + Send + Sync>>>,
 {
     type Response = S::Response;
     type Error = io::Error;
@@ -39,8 +47,9 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.requests.begin();
+        let stranger = self.is_strangers.then(|| request.version());
         let response = self.service.call(request);
-        Within { response, requests: Arc::clone(&self.requests), timeout: self.timeout, waiting: None }
+        Within { response, requests: Arc::clone(&self.requests), timeout: self.timeout, stranger, waiting: None }
     }
 }
 
@@ -51,6 +60,8 @@ pin_project! {
         response: F,
         requests: Arc<Requests>,
         timeout: Duration,
+        // By which version a stranger asks.
+        stranger: Option<Version>,
         waiting: Option<Waiting>,
     }
 }
@@ -61,16 +72,25 @@ struct Waiting {
     _in_flight: InFlight,
 }
 
-impl<F, T, E> Future for Within<F>
+impl<F, B, E> Future for Within<F>
 where
-    F: Future<Output = Result<T, E>>,
+    F: Future<Output = Result<Response<B>, E>>,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    type Output = io::Result<T>;
+    type Output = io::Result<Response<B>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Poll::Ready(response) = this.response.poll(cx) {
+        if let Poll::Ready(mut response) = this.response.poll(cx) {
+            if let (Some(version), Ok(response)) = (this.stranger, &mut response)
+                && response.extensions().get::<Refusal>().is_some()
+            {
+                this.requests.end();
+                // HTTP/2 has a frame for it.
+                if *version != Version::HTTP_2 {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+            }
             return Poll::Ready(response.map_err(io::Error::other));
         }
         let (requests, timeout) = (this.requests, *this.timeout);

@@ -209,6 +209,16 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
+impl Stream {
+    /// Does what a connection begins with before anybody asks anything.
+    pub(super) async fn begin(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tls(stream) => stream.shake_hands().await,
+            Self::Tcp(_) | Self::Unix(_) => Ok(()),
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {

@@ -9,7 +9,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) struct Requests {
     begun: AtomicUsize,
     in_flight: AtomicUsize,
+    are_over: AtomicBool,
 }
 
 impl Requests {
@@ -35,6 +36,16 @@ impl Requests {
     pub(super) fn wait(self: Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self)
+    }
+
+    /// No more are wanted.
+    pub(super) fn end(&self) {
+        self.are_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether no more are wanted.
+    pub(super) fn are_over(&self) -> bool {
+        self.are_over.load(Ordering::Relaxed)
     }
 
     fn begun(&self) -> usize {
@@ -82,7 +93,9 @@ impl Protocol {
 /// A connection that fails with [`io::ErrorKind::TimedOut`] when it keeps the server waiting.
 ///
 /// - From the first byte of an HTTP/1 request's head to its end: `head`. (The beginning of a head that came together
-///   with the end of the request before it is not noticed; it has the idle time.)
+///   with the end of the request before it is not noticed; it has the idle time.) Over HTTP/2 from the first byte to the end
+///   of the first head, which tells one who asks from one who only holds a connection. [In a hurry](Self::in_a_hurry)
+///   the time for the first head begins with the connection.
 /// - Without any byte in either direction: at least `idle`, at most twice that. One timer is enough for this, and is
 ///   not touched by the requests that pass.
 #[derive(Debug)]
@@ -118,6 +131,11 @@ impl<I> Patient<I> {
         }
     }
 
+    /// The same, which waits for a first request no longer than for its head.
+    pub(super) fn in_a_hurry(self) -> Self {
+        Self { in_head: true, ..self }
+    }
+
     fn received(&mut self, bytes: &[u8]) {
         self.active = true;
         self.protocol = self.protocol.after(bytes);
@@ -131,7 +149,7 @@ impl<I> Patient<I> {
             self.in_head = false;
             self.head_ends = None;
         }
-        if !self.in_head || self.protocol == Protocol::Http2 {
+        if !self.in_head || (self.protocol == Protocol::Http2 && begun != 0) {
             return Poll::Pending;
         }
         let ends = self.head_ends.get_or_insert_with(|| Timer::new(self.head));
@@ -309,10 +327,42 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn frames_between_http2_requests_are_no_head() {
+        let (mut client, mut server, requests) = connection();
+        client.write_all(HTTP2_PREFACE).await.unwrap();
+        server.read_exact(&mut [0; 24]).await.unwrap();
+        requests.begin();
+        client.write_all(b"frames").await.unwrap();
+        server.read_exact(&mut [0; 6]).await.unwrap();
+        assert!(patience(&mut server).await >= IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_http2_connection_without_a_request_is_given_10_seconds_whatever_else_comes() {
         let (mut client, mut server, _) = connection();
         client.write_all(HTTP2_PREFACE).await.unwrap();
         server.read_exact(&mut [0; 24]).await.unwrap();
-        assert!(patience(&mut server).await >= IDLE);
+        let since = Instant::now();
+        for _ in 0..5 {
+            let waiting = tokio::time::timeout(Duration::from_millis(1_900), server.read_u8()).await;
+            assert!(waiting.is_err(), "{waiting:?}");
+            client.write_all(b"a ping").await.unwrap();
+            server.read_exact(&mut [0; 6]).await.unwrap();
+        }
+        patience(&mut server).await;
+        assert!(since.elapsed() < HEAD + Duration::from_secs(1), "{:?}", since.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_hurry_a_connection_that_says_nothing_is_given_10_seconds() {
+        let (_client, server, _) = connection();
+        let waited = patience(&mut server.in_a_hurry()).await;
+        assert!(waited >= HEAD && waited < HEAD + Duration::from_secs(1), "{waited:?}");
+        let (mut client, server, requests) = connection();
+        let mut server = server.in_a_hurry();
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        server.read_exact(&mut [0; 18]).await.unwrap();
+        requests.begin();
+        assert!(patience(&mut server).await >= IDLE, "once it has asked, it has as much time as others");
     }
 
     #[tokio::test(start_paused = true)]

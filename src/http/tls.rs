@@ -126,6 +126,11 @@ pub enum TlsConnection {
 }
 
 impl TlsConnection {
+    /// Shakes hands.
+    pub(super) async fn shake_hands(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_stream(cx).map_ok(|_| ())).await
+    }
+
     /// The stream, once hands are shaken.
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TlsStream<TcpStream>>>> {
         if let Self::Shaking(handshake) = self {
@@ -228,6 +233,7 @@ mod tests {
 
     use super::*;
     use crate::http::listener::Listener;
+    use crate::http::places::Standing;
     use crate::http::serve::{ServeOptions, serve};
     use crate::model::ListenAddress;
 
@@ -320,7 +326,8 @@ mod tests {
         let make = |_| {
             service_fn(|_: Request<hyper::body::Incoming>| async { Ok::<_, Infallible>(Response::new("x".to_owned())) })
         };
-        let server = tokio::spawn(serve(listener, make, ServeOptions::default(), std::future::pending()));
+        let server =
+            tokio::spawn(serve(listener, make, |_| Standing::Trusted, ServeOptions::default(), std::future::pending()));
 
         let mut connection = connect(address, &own, &old).await;
         assert!(ask(&mut connection).await.starts_with("HTTP/1.1 200"));

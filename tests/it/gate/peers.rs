@@ -62,6 +62,9 @@ fn a_stranger_is_refused_whatever_it_asks() {
             (request("GET", "/healthz", &[("X-Forwarded-For", "127.0.0.2"), ("X-Real-IP", "127.0.0.2")], ""), 200),
             (request("GET", "/healthz", &[("Forwarded", "for=127.0.0.2"), ("User-Agent", "kube-probe/1.33")], ""), 200),
         ] {
+            if !trusted {
+                connection = from(source, &world);
+            }
             let reply = connection.send(&asked);
             assert_eq!(
                 reply.status,
@@ -71,6 +74,7 @@ fn a_stranger_is_refused_whatever_it_asks() {
             );
             if !trusted {
                 assert_stranger(&reply);
+                assert!(connection.is_closed(), "{source} holds a connection");
             }
         }
     }
@@ -86,6 +90,7 @@ fn a_stranger_is_refused_whatever_it_asks() {
 fn assert_stranger(reply: &Reply) {
     assert_eq!((reply.status, reply.body.as_str()), (403, "this address is not among `decision.trusted_peers`\n"));
     assert_eq!((reply.header("remote-user"), reply.header("gatepost-decision")), (None, None));
+    assert_eq!(reply.header("connection"), Some("close"));
 }
 
 #[test]
@@ -118,8 +123,11 @@ fn a_stranger_may_ask_by_the_shared_token() {
     }
     // On a connection that has shown it once, each question shows it again.
     let mut connection = from("127.0.0.1", &world);
-    assert_eq!(connection.send(&with(&line)).status, 200);
+    for _ in 0..3 {
+        assert_eq!(connection.send(&with(&line)).status, 200);
+    }
     assert_stranger(&connection.send(&with("")));
+    assert!(connection.is_closed());
 }
 
 #[test]

@@ -80,8 +80,8 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Queues a question, while whoever asks holds so many bytes `beside` it. The answer comes unless finding it fails unexpectedly; whoever no longer waits for it drops the
-    /// receiver, and it is not looked for.
+    /// Queues a question, while whoever asks holds so many bytes `beside` it. The answer comes unless finding it fails
+    /// unexpectedly; whoever no longer waits for it drops the receiver, and it is not looked for.
     pub(super) fn ask(&self, question: Question, beside: usize) -> Result<oneshot::Receiver<Response>, Overloaded> {
         let (answer, receiver) = oneshot::channel();
         let bytes = u32::try_from(question.weight().saturating_add(beside)).map_err(|_| Overloaded)?;

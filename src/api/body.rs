@@ -4,11 +4,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use bytes::BytesMut;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use serde::de::value::{MapDeserializer, StringDeserializer};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serializer};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa::ToSchema;
 
 use super::code::Code;
@@ -22,6 +24,9 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// The longest body that is read, in bytes.
 const MAX_LEN: usize = 64 * 1024;
 
+/// How many bytes of all bodies are held while more of them is waited for: clients choose how long that takes.
+static HELD: Semaphore = Semaphore::const_new(32 * 1024 * 1024);
+
 /// A request's body: one JSON object of exactly the expected members.
 pub(super) struct JsonBody<T>(pub(super) T);
 
@@ -32,7 +37,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         if !is(JSON, request.headers()) {
             return Err(ApiError::MediaType(JSON));
         }
-        parse(&read(request.into_body()).await?).map(Self)
+        parse(&read(request.into_body(), &HELD).await?).map(Self)
     }
 }
 
@@ -45,6 +50,7 @@ impl<T: ToSchema> Takes for JsonBody<T> {
             Code::BodyTooLong,
             Code::UnsupportedMediaType,
             Code::Invalid,
+            Code::Busy,
         ]);
     }
 }
@@ -59,7 +65,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for FormBody<T> {
         if !is(FORM, request.headers()) {
             return Err(ApiError::MediaType(FORM));
         }
-        let body = read(request.into_body()).await?;
+        let body = read(request.into_body(), &HELD).await?;
         // A map would take the last of several values.
         let fields = form_urlencoded::parse(&body).map(|(name, value)| (name.into_owned(), value.into_owned()));
         serde_path_to_error::deserialize(MapDeserializer::<_, serde::de::value::Error>::new(fields))
@@ -71,7 +77,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for FormBody<T> {
 impl<T: ToSchema> Takes for FormBody<T> {
     fn describe(contract: &mut Contract) {
         contract.body = Some((FORM, contract.schema::<T>()));
-        contract.codes.extend([Code::IncompleteBody, Code::BodyTooLong, Code::UnsupportedMediaType, Code::Invalid]);
+        contract.codes.extend([
+            Code::IncompleteBody,
+            Code::BodyTooLong,
+            Code::UnsupportedMediaType,
+            Code::Invalid,
+            Code::Busy,
+        ]);
     }
 }
 
@@ -98,15 +110,28 @@ fn is(media_type: &str, headers: &HeaderMap) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
 }
 
-async fn read(body: Body) -> Result<Bytes, ApiError> {
+/// The whole body. What has come of it is counted in `held` until the rest is there.
+async fn read(body: Body, held: &Semaphore) -> Result<Bytes, ApiError> {
     if body.size_hint().lower() > MAX_LEN as u64 {
         return Err(ApiError::BodyTooLong);
     }
-    match Limited::new(body, MAX_LEN).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLong),
-        Err(_) => Err(ApiError::BodyIncomplete),
+    let mut body = Limited::new(body, MAX_LEN);
+    let mut whole = BytesMut::new();
+    let mut counted: Option<SemaphorePermit<'_>> = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            if error.is::<LengthLimitError>() { ApiError::BodyTooLong } else { ApiError::BodyIncomplete }
+        })?;
+        let Ok(part) = frame.into_data() else { continue };
+        let len = u32::try_from(part.len()).map_err(|_| ApiError::BodyTooLong)?;
+        let more = held.try_acquire_many(len).map_err(|_| ApiError::TooManyBodies)?;
+        match &mut counted {
+            Some(counted) => counted.merge(more),
+            None => counted = Some(more),
+        }
+        whole.extend_from_slice(&part);
     }
+    Ok(whole.freeze())
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
@@ -148,7 +173,11 @@ fn invalid(path: String, message: &str) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::Poll;
+
     use axum::http::HeaderValue;
+    use hyper::body::Frame;
 
     use super::*;
     use crate::model::{ApiKeyId, Role, Timestamp};
@@ -169,6 +198,42 @@ mod tests {
     struct Change {
         #[serde(deserialize_with = "name")]
         role: Role,
+    }
+
+    /// A body that comes as it is sent.
+    struct Slow(tokio::sync::mpsc::Receiver<Bytes>);
+
+    impl hyper::body::Body for Slow {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut std::task::Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+            self.0.poll_recv(context).map(|part| part.map(|part| Ok(Frame::data(part))))
+        }
+    }
+
+    #[tokio::test]
+    async fn of_all_bodies_no_more_is_held_than_there_is_room_for() {
+        let held = Semaphore::new(100);
+        let part = |len: usize| Bytes::from(vec![b'a'; len]);
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let slow = Body::new(Slow(receiver));
+        let (slow, ()) = tokio::join!(read(slow, &held), async {
+            sender.send(part(60)).await.unwrap();
+            while held.available_permits() != 40 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(read(Body::from(vec![b'a'; 40]), &held).await.unwrap().len(), 40);
+            let refused = read(Body::from(vec![b'a'; 41]), &held).await;
+            assert!(matches!(refused, Err(ApiError::TooManyBodies)), "{refused:?}");
+            sender.send(part(10)).await.unwrap();
+            drop(sender);
+        });
+        assert_eq!(slow.unwrap().len(), 70);
+        assert_eq!(held.available_permits(), 100, "what is whole is held no longer");
     }
 
     #[test]

@@ -75,6 +75,6 @@ codes! {
     TooManyAttempts = TOO_MANY_REQUESTS "too_many_attempts" "too many attempts have failed",
 
     Internal = INTERNAL_SERVER_ERROR "internal" "something went wrong inside",
-    Busy = SERVICE_UNAVAILABLE "busy" "too many passwords are being checked at the moment",
+    Busy = SERVICE_UNAVAILABLE "busy" "too many passwords are being checked, or bodies read, at the moment",
     Unavailable = SERVICE_UNAVAILABLE "unavailable" "the database cannot be reached at the moment",
 }

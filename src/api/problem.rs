@@ -35,6 +35,9 @@ pub(super) enum ApiError {
     Host,
     #[error("the body ended early")]
     BodyIncomplete,
+    /// Too much of other bodies is being held.
+    #[error("too many bodies are being read at the moment")]
+    TooManyBodies,
     #[error("the body is not JSON: line {line}, column {column}")]
     MalformedJson { line: usize, column: usize },
     #[error("the body is not JSON: it is not UTF-8")]
@@ -104,6 +107,7 @@ impl ApiError {
             Self::AmbiguousCredentials => Code::AmbiguousCredentials,
             Self::Host => Code::MalformedHost,
             Self::BodyIncomplete => Code::IncompleteBody,
+            Self::TooManyBodies => Code::Busy,
             Self::MalformedJson { .. } | Self::NotUtf8 => Code::MalformedJson,
             Self::MediaType(_) => Code::UnsupportedMediaType,
             Self::BodyTooLong => Code::BodyTooLong,
@@ -129,7 +133,7 @@ impl ApiError {
     fn detail(&self, status: StatusCode) -> String {
         match self {
             // These say of what they could not do only that the caller is not to blame.
-            Self::Account(AccountError::Busy) => self.to_string(),
+            Self::Account(AccountError::Busy) | Self::TooManyBodies => self.to_string(),
             Self::Account(AccountError::Policies(_)) => {
                 "the policies were not loaded, and the last good ones stay in force".to_owned()
             }

@@ -11,6 +11,7 @@ use gatepost::secret::Secret;
 use serde_json::json;
 
 use crate::support::MailServer;
+use crate::support::program::free_address;
 
 const NOW: Timestamp = Timestamp::from_secs(1_770_127_500);
 const LINK: &str = "https://id.example.com/password/new?token=s3cr3t-t0k3n_";
@@ -275,7 +276,7 @@ fn what_a_server_says_before_a_message_is_not_about_the_message() {
 
 #[test]
 fn a_server_that_is_not_there_is_an_error() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_address().port();
     let error = send(settings(port, SmtpSecurity::None), "ada@example.com").unwrap_err();
     assert!(matches!(&error, MailError::Connection(cause) if cause.contains("refused")), "{error:?}");
     assert!(!error.is_final());

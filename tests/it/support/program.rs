@@ -1,9 +1,11 @@
 //! A program that a test starts: killed when the test is over, with its output shown if the test has failed.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -78,9 +80,21 @@ pub fn find(variable: &str, usual: &[&str]) -> PathBuf {
     path
 }
 
-/// An address that nobody listens on.
+/// An address that nobody listens on, and that no other call gives.
+///
+/// Its port is below those that the system hands out, to outgoing connections and to who listens on port 0: any of these
+/// could have a port of that range before the program that is told of it, and tests open many.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    const PORTS: Range<u32> = 10_000..32_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok();
+    // Tests of several processes at a time begin at different places.
+    let first = std::process::id() * 997;
+    let mut ports = std::iter::repeat_with(|| {
+        let port = first.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u32;
+        u16::try_from(PORTS.start + port).unwrap()
+    });
+    (Ipv4Addr::LOCALHOST, ports.by_ref().take(PORTS.len()).find(free).expect("a free port")).into()
 }
 
 /// Waits until the program gives an answer that will do.

@@ -11,6 +11,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::cli::program::Program;
+use crate::support::program::free_address;
 
 const ME: &str = r#"{"id": "01890a5d-ac96-774b-bcce-b302099a8057", "username": "ada\u001b[2K", "email": "ada@example.com",
     "totp_enabled": true, "has_password": true, "credential": {"kind": "session", "id": "x", "expires_at": null}}"#;
@@ -71,7 +72,7 @@ fn program(server: &str) -> Program {
 
 #[test]
 fn a_server_that_does_not_answer_is_a_failure() {
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused = free_address();
     let error = program(&format!("http://{unused}")).failure(&["whoami"]);
     assert!(error.starts_with(&format!("error: cannot ask `http://{unused}`: ")), "{error}");
 }

@@ -84,12 +84,6 @@ impl Gate {
         Self { verifier, engine, coherence, clock, log, metrics, shadow, log_in, assertions, respond }
     }
 
-    /// The response to a question, if the caches are enough for it. Does not block.
-    pub fn answer_now(&self, source: &Source, headers: &HeaderMap) -> Result<Response, NeedsStore> {
-        let answered = self.find_now(source, headers.into())?;
-        Ok(self.respond(source.form(), &answered))
-    }
-
     /// Writes the response to a question, if the caches are enough for it. Does not block.
     pub fn write_now(&self, source: &Source, lines: Lines<'_>, to: &mut Written) -> Result<(), NeedsStore> {
         let answered = self.find_now(source, lines)?;

@@ -271,8 +271,7 @@ where
             }
             if written.is_last {
                 flush(&mut io, &mut written).await?;
-                io.shutdown().await?;
-                return Ok(None);
+                return end(io).await;
             }
         };
         bytes.drain(..read);
@@ -283,11 +282,11 @@ where
         bytes.reserve(USUAL_HEAD_LEN);
         let came = tokio::select! {
             biased;
-            () = drain.begun(), if bytes.is_empty() => return Ok(None),
+            () = drain.begun(), if bytes.is_empty() => 0,
             came = io.read_buf(&mut bytes) => came?,
         };
         if came == 0 {
-            return Ok(None);
+            return end(io).await;
         }
     }
 }
@@ -330,6 +329,12 @@ fn is_beyond_the_head(name: &str) -> bool {
     let may_be =
         u32::try_from(name.len()).is_ok_and(|len| THEIR_LENGTHS.checked_shr(len).is_some_and(|bits| bits & 1 == 1));
     may_be && BEYOND_THE_HEAD.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// Says that nothing more comes.
+async fn end<I: AsyncWrite + Unpin>(mut io: I) -> io::Result<Option<Unread<I>>> {
+    io.shutdown().await?;
+    Ok(None)
 }
 
 /// Sends what is written.

@@ -123,6 +123,9 @@ fn events_are_ones_own_or_those_of_an_application() {
     let events = client.json(&["audit", "--app", "thermostat", "--limit", "3"]);
     assert_eq!((events.as_array().unwrap().len(), &events[0]["action"]), (3, &json!("device_added")));
     assert_eq!(events[0]["credential_kind"], json!("api_key"));
+    let named = (&events[0]["actor_name"], &events[0]["application_name"]);
+    assert_eq!(named, (&json!("ada"), &json!("thermostat")));
+    client.fails(&["audit", "--organization", "acme"], 2, "error: ");
     assert_eq!(client.json(&["audit"])[0], events[0]);
     client.fails(&["audit", "--user", "devi"], 2, "error: ");
     client.be("devi");

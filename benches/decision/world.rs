@@ -165,7 +165,7 @@ impl Opened {
             }
         };
         thread::Builder::new().spawn(follow)?;
-        let written = Mutex::new(Written::new(Arc::clone(&app.clock)));
+        let written = Mutex::new(Written::new());
         Ok(Opened { app, _stop: stop, written })
     }
 }

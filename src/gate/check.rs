@@ -284,7 +284,7 @@ impl Gate {
         {
             shadow.ask(id, began, decided, asked, found);
         }
-        Answered { answer, id, assertion }
+        Answered { answer, id, at: began, assertion }
     }
 
     /// What an allow takes along, if that is configured; the answer instead if it cannot.

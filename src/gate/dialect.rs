@@ -124,7 +124,7 @@ fn client(value: &[u8], names: &Names) -> Result<Option<IpAddr>, AskedError> {
 pub(super) fn text<'a>(line: Line<'a>, name: &HeaderName) -> Result<&'a str, AskedError> {
     let value = only(line, name)?;
     // Without an early end, so that many bytes are looked at together.
-    let is_text = value.iter().fold(true, |all, &byte| all & (((byte >= b' ') & (byte <= b'~')) | (byte == b'\t')));
+    let is_text = value.iter().fold(true, |all, &byte| all & ((b' '..=b'~').contains(&byte) | (byte == b'\t')));
     match std::str::from_utf8(value) {
         Ok("") => Err(AskedError::Empty(name.clone())),
         Ok(text) if is_text => Ok(text),

@@ -78,24 +78,26 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Takes a line whose name is in lower case.
+    /// Takes a line whose name is in any case.
     #[inline]
-    fn take(&mut self, name: &[u8], value: &'a [u8]) {
-        let line = match name {
-            b"x-original-method" => &mut self.original.method,
-            b"x-original-uri" => &mut self.original.target,
-            b"x-original-host" => &mut self.original.host,
-            b"x-original-proto" => &mut self.original.proto,
-            b"x-real-ip" => &mut self.original.client,
-            b"x-forwarded-method" => &mut self.forwarded.method,
-            b"x-forwarded-uri" => &mut self.forwarded.target,
-            b"x-forwarded-host" => &mut self.forwarded.host,
-            b"x-forwarded-proto" => &mut self.forwarded.proto,
-            b"x-forwarded-for" => &mut self.forwarded.client,
-            b"authorization" => &mut self.authorization,
-            b"host" => &mut self.own_host,
-            b"transfer-encoding" => return self.has_transfer_encoding = true,
-            b"cookie" => return self.has_cookie = true,
+    fn take(&mut self, name: &str, value: &'a [u8]) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        // Few names have one length.
+        let line = match name.len() {
+            4 if is("host") => &mut self.own_host,
+            6 if is("cookie") => return self.has_cookie = true,
+            9 if is("x-real-ip") => &mut self.original.client,
+            13 if is("authorization") => &mut self.authorization,
+            14 if is("x-original-uri") => &mut self.original.target,
+            15 if is("x-original-host") => &mut self.original.host,
+            15 if is("x-forwarded-uri") => &mut self.forwarded.target,
+            15 if is("x-forwarded-for") => &mut self.forwarded.client,
+            16 if is("x-original-proto") => &mut self.original.proto,
+            16 if is("x-forwarded-host") => &mut self.forwarded.host,
+            17 if is("x-original-method") => &mut self.original.method,
+            17 if is("x-forwarded-proto") => &mut self.forwarded.proto,
+            17 if is("transfer-encoding") => return self.has_transfer_encoding = true,
+            18 if is("x-forwarded-method") => &mut self.forwarded.method,
             _ => return,
         };
         *line = match line {
@@ -109,24 +111,17 @@ impl<'a> From<&'a HeaderMap> for Lines<'a> {
     fn from(map: &'a HeaderMap) -> Self {
         let mut lines = Self::new(Fields::Mapped(map));
         for (name, value) in map {
-            lines.take(name.as_str().as_bytes(), value.as_bytes());
+            lines.take(name.as_str(), value.as_bytes());
         }
         lines
     }
 }
 
-/// As long as the longest name that counts: `x-forwarded-method`.
-const LONGEST_NAME: usize = 18;
-
 impl<'a> From<&'a [Header<'a>]> for Lines<'a> {
     fn from(sent: &'a [Header<'a>]) -> Self {
         let mut lines = Self::new(Fields::Sent(sent));
         for Header { name, value } in sent {
-            let mut lower = [0; LONGEST_NAME];
-            let Some(lower) = lower.get_mut(..name.len()) else { continue };
-            lower.copy_from_slice(name.as_bytes());
-            lower.make_ascii_lowercase();
-            lines.take(lower, value);
+            lines.take(name, value);
         }
         lines
     }

@@ -9,8 +9,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::answer::{Allowed, Answer, Answered, Invalid};
 use super::asked::Asked;
 use crate::config::{IdentityHeaders, PortalUrl};
-use crate::http::direct::Written;
-use crate::model::{ID_LEN, Role};
+use crate::http::direct::{Name, Written};
+use crate::model::{ID_LEN, Role, Timestamp};
 
 /// A response to a proxy.
 pub type Response = http::Response<Full<Bytes>>;
@@ -32,31 +32,38 @@ const MOST_HEADERS: usize = 8;
 
 /// A response in the making: begun with its status, then its headers, then ended with its body.
 pub(super) trait Reply {
+    /// Begins a response that nobody keeps.
     fn begin(&mut self, status: StatusCode);
     /// Adds a header. What cannot stand in one is left out.
-    fn header(&mut self, name: &HeaderName, value: &str);
+    fn text(&mut self, name: &Name, value: &str);
     /// Adds a header whose value is known to be one.
-    fn value(&mut self, name: &HeaderName, value: &HeaderValue);
-    fn end(&mut self, body: Vec<u8>);
+    fn value(&mut self, name: &Name, value: &HeaderValue);
+    fn end(&mut self, at: Timestamp, body: Vec<u8>);
+
+    /// Adds a header that few responses have. What cannot stand in one is left out.
+    fn rare(&mut self, name: HeaderName, value: &str) {
+        self.text(&name.into(), value);
+    }
 }
 
 impl Reply for Response {
     fn begin(&mut self, status: StatusCode) {
         *self.status_mut() = status;
         self.headers_mut().reserve(MOST_HEADERS);
+        self.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 
-    fn header(&mut self, name: &HeaderName, value: &str) {
+    fn text(&mut self, name: &Name, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers_mut().insert(name.clone(), value);
+            self.headers_mut().insert(name.as_header_name().clone(), value);
         }
     }
 
-    fn value(&mut self, name: &HeaderName, value: &HeaderValue) {
-        self.headers_mut().insert(name.clone(), value.clone());
+    fn value(&mut self, name: &Name, value: &HeaderValue) {
+        self.headers_mut().insert(name.as_header_name().clone(), value.clone());
     }
 
-    fn end(&mut self, body: Vec<u8>) {
+    fn end(&mut self, _: Timestamp, body: Vec<u8>) {
         *self.body_mut() = Full::new(Bytes::from(body));
     }
 }
@@ -64,18 +71,19 @@ impl Reply for Response {
 impl Reply for Written {
     fn begin(&mut self, status: StatusCode) {
         Self::begin(self, status);
+        self.more(b"\r\ncache-control: no-store");
     }
 
-    fn header(&mut self, name: &HeaderName, value: &str) {
-        self.text(name, value);
+    fn text(&mut self, name: &Name, value: &str) {
+        Self::text(self, name, value);
     }
 
-    fn value(&mut self, name: &HeaderName, value: &HeaderValue) {
+    fn value(&mut self, name: &Name, value: &HeaderValue) {
         Self::header(self, name, value);
     }
 
-    fn end(&mut self, body: Vec<u8>) {
-        Self::end(self, &body);
+    fn end(&mut self, at: Timestamp, body: Vec<u8>) {
+        Self::end(self, at, &body);
     }
 }
 
@@ -111,20 +119,26 @@ impl LogIn {
 /// Makes responses.
 #[derive(Debug, Clone)]
 pub struct Respond {
-    names: IdentityHeaders,
+    user: Name,
+    email: Name,
+    role: Name,
+    credential: Name,
+    decision: Name,
+    assertion: Name,
 }
 
 impl Respond {
     /// Responses with identity headers of these names.
     pub fn new(names: IdentityHeaders) -> Self {
         let IdentityHeaders { user, email, role, credential, decision, assertion } = names;
-        let [user, email, role, credential, decision] = [user, email, role, credential, decision].map(cheaply_cloned);
-        Self { names: IdentityHeaders { user, email, role, credential, decision, assertion } }
+        let [user, email, role, credential, decision, assertion] =
+            [user, email, role, credential, decision, assertion].map(Name::from);
+        Self { user, email, role, credential, decision, assertion }
     }
 
     /// Makes the response for an answer.
     pub(super) fn respond(&self, form: Form, answered: &Answered, to: &mut impl Reply) {
-        let Answered { answer, id, assertion } = answered;
+        let Answered { answer, id, at, assertion } = answered;
         let mut id_text = [0; ID_LEN];
         let id = id.encode(&mut id_text);
         let body = match answer {
@@ -139,13 +153,12 @@ impl Respond {
             Answer::Unavailable { .. } => {
                 let detail = "it cannot be decided at the moment whether this is permitted";
                 let body = explained(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail, id, to);
-                to.header(&RETRY_AFTER, "1");
+                to.rare(RETRY_AFTER, "1");
                 body
             }
         };
-        to.header(&self.names.decision, id);
-        to.header(&CACHE_CONTROL, "no-store");
-        to.end(body);
+        to.text(&self.decision, id);
+        to.end(*at, body);
     }
 
     /// 200 with every identity header, an empty one too, so that the proxy overwrites what the client sent.
@@ -158,28 +171,22 @@ impl Respond {
         to.begin(StatusCode::OK);
         match allowed.verified() {
             Some(verified) => {
-                to.value(&self.names.user, verified.username_header());
-                to.value(&self.names.email, verified.email_header());
-                to.header(&self.names.credential, verified.kind().as_str());
+                to.value(&self.user, verified.username_header());
+                to.value(&self.email, verified.email_header());
+                to.text(&self.credential, verified.kind().as_str());
             }
             None => {
-                for name in [&self.names.user, &self.names.email, &self.names.credential] {
-                    to.header(name, "");
+                for name in [&self.user, &self.email, &self.credential] {
+                    to.text(name, "");
                 }
             }
         }
-        to.header(&self.names.role, permit.role().map_or("", Role::as_str));
+        to.text(&self.role, permit.role().map_or("", Role::as_str));
         if let Some(assertion) = assertion {
-            to.value(&self.names.assertion, assertion);
+            to.value(&self.assertion, assertion);
         }
         Vec::new()
     }
-}
-
-/// The same name; one that most installations use in a form whose copies share no memory that is written to.
-fn cheaply_cloned(name: HeaderName) -> HeaderName {
-    let usual = ["remote-user", "remote-email", "remote-role", "remote-credential", "gatepost-decision"];
-    usual.into_iter().find(|usual| name == *usual).map_or(name, HeaderName::from_static)
 }
 
 fn redirect(form: Form, address: &str, to: &mut impl Reply) -> Vec<u8> {
@@ -187,11 +194,11 @@ fn redirect(form: Form, address: &str, to: &mut impl Reply) -> Vec<u8> {
         // nginx passes on no 302; the shipped configuration makes one of this.
         Form::Nginx => {
             to.begin(StatusCode::UNAUTHORIZED);
-            to.header(&WWW_AUTHENTICATE, "Bearer realm=\"gatepost\"");
+            to.rare(WWW_AUTHENTICATE, "Bearer realm=\"gatepost\"");
         }
         Form::Whole => to.begin(StatusCode::FOUND),
     }
-    to.header(&LOCATION, address);
+    to.rare(LOCATION, address);
     Vec::new()
 }
 
@@ -203,7 +210,7 @@ fn challenge(form: Form, invalid: Option<Invalid>, id: &str, to: &mut impl Reply
         None => "Bearer realm=\"gatepost\"",
         Some(Invalid) => "Bearer realm=\"gatepost\", error=\"invalid_token\"",
     };
-    to.header(&WWW_AUTHENTICATE, challenge);
+    to.rare(WWW_AUTHENTICATE, challenge);
     body
 }
 
@@ -220,7 +227,7 @@ fn problem(form: Form, status: StatusCode, code: &str, detail: &str, id: &str, t
 
 fn explained(status: StatusCode, code: &str, detail: &str, id: &str, to: &mut impl Reply) -> Vec<u8> {
     to.begin(status);
-    to.header(&CONTENT_TYPE, "application/problem+json");
+    to.rare(CONTENT_TYPE, "application/problem+json");
     document(status, code, detail, id)
 }
 

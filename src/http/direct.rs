@@ -88,23 +88,50 @@ impl Direct for Never {
     }
 }
 
+/// A header's name, ready to be written.
+#[derive(Debug, Clone)]
+pub struct Name {
+    name: HeaderName,
+    /// What stands between the line before and the value.
+    written: Box<[u8]>,
+}
+
+impl From<HeaderName> for Name {
+    fn from(name: HeaderName) -> Self {
+        let written = [b"\r\n", name.as_str().as_bytes(), b": "].concat().into();
+        Self { name, written }
+    }
+}
+
+impl Name {
+    /// The name.
+    pub const fn as_header_name(&self) -> &HeaderName {
+        &self.name
+    }
+}
+
 /// Responses in the form in which they are sent (RFC 9112, section 4), one behind the other.
 ///
 /// Each is begun, gets its headers, and is ended.
 pub struct Written {
     bytes: Vec<u8>,
-    clock: Arc<dyn Clock>,
     second: i64,
-    /// The line for that second, as RFC 9110, section 6.6.1 wants it.
+    /// The last line but one for that second, as RFC 9110, section 6.6.1 wants it, and the empty one.
     date: String,
     /// The connection is closed after what is ended now.
     is_last: bool,
 }
 
+impl Default for Written {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Written {
-    /// Nothing yet. `clock` dates the responses.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { bytes: Vec::new(), clock, second: i64::MIN, date: String::new(), is_last: false }
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), second: i64::MIN, date: String::new(), is_last: false }
     }
 
     /// What is written.
@@ -121,69 +148,70 @@ impl Written {
     /// Begins a response.
     pub fn begin(&mut self, status: StatusCode) {
         if status == StatusCode::OK {
-            self.bytes.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+            self.bytes.extend_from_slice(b"HTTP/1.1 200 OK");
             return;
         }
-        for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
+        for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default()] {
             self.bytes.extend_from_slice(part.as_bytes());
         }
     }
 
     /// Adds a header.
     #[inline]
-    pub fn header(&mut self, name: &HeaderName, value: &HeaderValue) {
-        self.add(name, value.as_bytes());
+    pub fn header(&mut self, name: &Name, value: &HeaderValue) {
+        self.bytes.extend_from_slice(&name.written);
+        self.bytes.extend_from_slice(value.as_bytes());
     }
 
     /// Adds a header, unless its value holds something that cannot stand in one (RFC 9110, section 5.5).
     #[inline]
-    pub fn text(&mut self, name: &HeaderName, value: &str) {
+    pub fn text(&mut self, name: &Name, value: &str) {
         // Without an early end, so that many bytes are looked at together.
         if value.bytes().fold(true, |all, byte| all & ((byte >= b' ') | (byte == b'\t')) & (byte != 0x7f)) {
-            self.add(name, value.as_bytes());
+            self.bytes.extend_from_slice(&name.written);
+            self.bytes.extend_from_slice(value.as_bytes());
         }
     }
 
-    fn add(&mut self, name: &HeaderName, value: &[u8]) {
-        for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
-            self.bytes.extend_from_slice(part);
-        }
+    /// Adds lines, each of which begins with the end of the one before.
+    #[inline]
+    pub fn more(&mut self, lines: &'static [u8]) {
+        self.bytes.extend_from_slice(lines);
     }
 
-    /// Ends a response with its body.
-    pub fn end(&mut self, body: &[u8]) {
-        let now = self.clock.now();
-        if now.as_secs() != self.second {
-            self.date_of(now);
+    /// Ends a response, made at this time, with its body.
+    pub fn end(&mut self, at: Timestamp, body: &[u8]) {
+        if at.as_secs() != self.second {
+            self.date_of(at);
         }
         if body.is_empty() {
-            self.bytes.extend_from_slice(b"content-length: 0\r\n");
+            self.bytes.extend_from_slice(b"\r\ncontent-length: 0");
         } else {
             // Memory can be written.
-            let _ = write!(self.bytes, "content-length: {}\r\n", body.len());
+            let _ = write!(self.bytes, "\r\ncontent-length: {}", body.len());
         }
         if self.is_last {
-            self.bytes.extend_from_slice(b"connection: close\r\n");
+            self.bytes.extend_from_slice(b"\r\nconnection: close");
         }
         self.bytes.extend_from_slice(self.date.as_bytes());
         self.bytes.extend_from_slice(body);
     }
 
-    fn date_of(&mut self, now: Timestamp) {
-        let time = UNIX_EPOCH + Duration::from_secs(u64::try_from(now.as_secs()).unwrap_or_default());
-        self.second = now.as_secs();
-        self.date = format!("date: {}\r\n\r\n", httpdate::fmt_http_date(time));
+    fn date_of(&mut self, at: Timestamp) {
+        let time = UNIX_EPOCH + Duration::from_secs(u64::try_from(at.as_secs()).unwrap_or_default());
+        self.second = at.as_secs();
+        self.date = format!("\r\ndate: {}\r\n\r\n", httpdate::fmt_http_date(time));
     }
 
-    async fn response(&mut self, response: Response<Full<Bytes>>) {
+    async fn response(&mut self, at: Timestamp, response: Response<Full<Bytes>>) {
         let (head, body) = response.into_parts();
         self.begin(head.status);
         for (name, value) in &head.headers {
-            self.header(name, value);
+            self.header(&name.clone().into(), value);
         }
         // It cannot fail: it is in memory.
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        self.end(&body);
+        self.end(at, &body);
     }
 }
 
@@ -205,7 +233,7 @@ impl<I> Unread<I> {
 pub(super) async fn answer<I, D>(
     mut io: I,
     direct: &D,
-    clock: Arc<dyn Clock>,
+    clock: &dyn Clock,
     requests: &Arc<Requests>,
     drain: &mut Watch,
 ) -> io::Result<Option<Unread<I>>>
@@ -213,7 +241,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
     D: Direct,
 {
-    let (mut bytes, mut written) = (Vec::new(), Written::new(clock));
+    let (mut bytes, mut written) = (Vec::new(), Written::new());
     loop {
         let mut read = 0;
         let others = loop {
@@ -239,7 +267,7 @@ where
                 };
                 drop(in_flight);
                 written.is_last = drain.has_begun();
-                written.response(response).await;
+                written.response(clock.now(), response).await;
             }
             if written.is_last {
                 flush(&mut io, &mut written).await?;

@@ -131,7 +131,7 @@ pub async fn serve_directly<M, S, B, D>(
             let io = if is_strangers { io.in_a_hurry() } else { io };
             let io = match &direct {
                 None => Unread::all_of(io),
-                Some(direct) => match direct::answer(io, direct, clock, &requests, &mut drain).await {
+                Some(direct) => match direct::answer(io, direct, &*clock, &requests, &mut drain).await {
                     Ok(Some(io)) => io,
                     Ok(None) => return,
                     Err(error) => return tracing::debug!(?peer, %error, "connection ended"),

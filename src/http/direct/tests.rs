@@ -9,6 +9,8 @@ use super::super::drain::Drain;
 use super::*;
 use crate::clock::ManualClock;
 
+const NOW: Timestamp = Timestamp::from_secs(784_111_777);
+
 /// Answers with what it was asked: at once, later or, for `/others`, not at all.
 #[derive(Default)]
 struct Echo {
@@ -44,7 +46,7 @@ impl Direct for Echo {
             }
             _ => {
                 to.begin(StatusCode::OK);
-                to.end(echo.as_bytes());
+                to.end(NOW, echo.as_bytes());
                 Directly::Answered
             }
         }
@@ -62,10 +64,10 @@ impl Running {
         let (client, server) = duplex(256 * 1024);
         let drain = Arc::new(Drain::default());
         let mut watch = drain.watch();
-        let ended = tokio::spawn(async move {
-            let clock = Arc::new(ManualClock::at(Timestamp::from_secs(784_111_777)));
-            answer(server, &echo, clock, &Arc::default(), &mut watch).await
-        });
+        let ended =
+            tokio::spawn(
+                async move { answer(server, &echo, &ManualClock::at(NOW), &Arc::default(), &mut watch).await },
+            );
         Self { client, drain, ended }
     }
 
@@ -206,15 +208,15 @@ async fn what_a_client_that_has_hung_up_waited_for_is_not_looked_for_any_more() 
 
 #[test]
 fn what_cannot_stand_in_a_header_is_left_out() {
-    let mut written = Written::new(Arc::new(ManualClock::at(Timestamp::from_secs(784_111_777))));
+    let mut written = Written::new();
     written.begin(StatusCode::FOUND);
-    let name = HeaderName::from_static("x");
+    let name = Name::from(HeaderName::from_static("x"));
     for value in ["a\r\nb: c", "a\nb", "\0", "\x7f"] {
         written.text(&name, value);
     }
     written.text(&name, "a\tb\u{e4}");
     written.header(&name, &HeaderValue::from_static("c"));
-    written.end(b"");
+    written.end(NOW, b"");
     let expected = "HTTP/1.1 302 Found\r\nx: a\tb\u{e4}\r\nx: c\r\ncontent-length: 0\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
     assert_eq!(String::from_utf8_lossy(written.as_bytes()), expected);
 }

@@ -46,7 +46,7 @@ impl Accounts {
             // Whoever asks wants to know it now.
             self.engine.proofs().ask_again();
         }
-        let known = self.engine.last_reload_error();
+        let (known, was_recorded) = (self.engine.last_reload_error(), self.engine.generation().is_recorded());
         let reloaded = self.engine.reload(|contents, least| {
             let (user, event) = match by {
                 Reloader::Watcher | Reloader::Sighup => (None, None),
@@ -57,10 +57,14 @@ impl Accounts {
             };
             self.policies.record(least, contents, by.cause(), user, event)
         });
+        self.metrics.set_policy_files_refused(reloaded.is_err());
         match &reloaded {
             Ok(Reloaded::InForce(generation)) => {
                 self.metrics.set_policy_generation(*generation);
                 tracing::info!(generation, by = by.cause().as_str(), "new policies are in force");
+            }
+            Ok(Reloaded::Unchanged(generation)) if was_recorded => {
+                tracing::info!(generation, "the files are right again, and those that are in force");
             }
             Ok(Reloaded::Unchanged(generation)) if known.is_some() => {
                 tracing::info!(generation, "the policies are again those in force");
@@ -101,6 +105,19 @@ impl Accounts {
                 tracing::error!(%error, "the candidate was not loaded, {instead}");
             }
         }
+    }
+
+    /// Logs and counts that a server has started on a generation of the history, if it has: its files could not be taken.
+    pub fn tell_of_refused_policies(&self) {
+        let Some(error) = self.engine.last_reload_error() else { return };
+        self.metrics.reload_failed();
+        self.metrics.set_policy_files_refused(true);
+        let generation = self.engine.generation().number();
+        tracing::warn!(
+            generation,
+            %error,
+            "the files of the policies cannot be taken: the newest generation in the history decides until they can"
+        );
     }
 
     /// Keeps the generation that the server has started with, unless it is the newest that is kept.

@@ -21,6 +21,7 @@ impl Probes for AppProbes {
             "store": if store { "reached" } else { "out of reach" },
             "policies": {
                 "generation": generation.number(),
+                "from": if generation.is_recorded() { "history" } else { "files" },
                 "files": generation.files(),
                 "last_reload_error": engine.last_reload_error().map(|error| error.to_string()),
             },

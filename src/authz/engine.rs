@@ -56,19 +56,37 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads the first generation, under the number that `number` gives. Bad policies are an error: there is nothing to
-    /// decide by. `proofs` proves the invariants, now and at each reload. Blocks.
+    /// Loads the first generation, under the number that `number` gives. `proofs` proves the invariants, now and at each
+    /// reload. Where the files cannot be taken, what `recorded` gives stands in for them, if it gives something and no
+    /// invariant is against it: it was loaded and in force before. Why the files could not be taken is then the last reload's
+    /// error. Otherwise it is an error here: there is nothing to decide by. Blocks.
     pub fn start(
         source: Source,
         proofs: Proofs,
         number: impl FnOnce(&Contents) -> u64,
+        recorded: impl FnOnce() -> Option<Result<Generation, LoadError>>,
         store: Arc<dyn Store>,
         versions: Arc<Versions>,
         capacity: EngineCapacity,
     ) -> Result<Self, LoadError> {
+        let found = Found::read(&source);
+        let (stated, origins) = (found.stated().clone(), found.origins());
         let holds = |generation: &Generation, stated: &Stated| proofs.check(generation, stated, &source);
-        let first = Found::read(&source).load_if(holds, number, &entities::samples())?;
-        Ok(Self { proofs, ..Self::on(first, source, store, versions, capacity) })
+        let (first, refused) = match found.load_if(holds, number, &entities::samples()) {
+            Ok(first) => (first, None),
+            Err(error) => match recorded() {
+                None => return Err(error),
+                Some(Err(more)) => return Err(error.and(more)),
+                Some(Ok(recorded)) => {
+                    if let Err(against) = proofs.check_recorded(&recorded, &stated, &source) {
+                        return Err(error.and(LoadError::of_recorded(recorded.number(), against.problems())));
+                    }
+                    (recorded.in_place_of(origins), Some(error))
+                }
+            },
+        };
+        let last_reload_error = ArcSwapOption::from_pointee(refused);
+        Ok(Self { proofs, last_reload_error, ..Self::on(first, source, store, versions, capacity) })
     }
 
     /// Decides by a generation that is loaded already, and proves nothing; `source` is where the next one is read from.
@@ -104,7 +122,8 @@ impl Engine {
     /// Reads the policies, the schema and the routes again. If they have changed and all is well, they are in force when
     /// this returns, as the generation whose number it gives; otherwise nothing changes.
     ///
-    /// Where the files are those in force, the invariants are still held against them if they have changed themselves.
+    /// Where the files are those in force, the invariants are still held against them if they have changed themselves. Where
+    /// what is in force is from the history, files that say the same take its place, under its number.
     ///
     /// When nothing can fail any more, `number` is asked under which number they are to go, which must be the one that
     /// it is given, or greater.
@@ -113,19 +132,23 @@ impl Engine {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current.load();
         let found = Found::read_next(&self.source, &current);
-        if found.contents().is_some_and(|contents| contents.digest() == current.contents().digest()) {
+        let is_same = found.contents().is_some_and(|contents| contents.digest() == current.contents().digest());
+        if is_same && !current.is_recorded() {
             let holds = self.proofs.check(&current, found.stated(), &self.source);
             self.last_reload_error.store(holds.as_ref().err().cloned().map(Arc::new));
             return holds.map(|()| Reloaded::Unchanged(current.number()));
         }
         let least = current.number().saturating_add(1);
+        let number = |contents: &Contents| {
+            if is_same { current.number() } else { number(contents, least).max(least) }
+        };
         let holds = |generation: &Generation, stated: &Stated| self.proofs.check(generation, stated, &self.source);
-        let next = found.load_if(holds, |contents| number(contents, least).max(least), &entities::samples());
+        let next = found.load_if(holds, number, &entities::samples());
         self.last_reload_error.store(next.as_ref().err().cloned().map(Arc::new));
         let next = next?;
         let number = next.number();
         self.current.store(Arc::new(next));
-        Ok(Reloaded::InForce(number))
+        Ok(if is_same { Reloaded::Unchanged(number) } else { Reloaded::InForce(number) })
     }
 
     /// How invariants are proved.
@@ -133,7 +156,8 @@ impl Engine {
         &self.proofs
     }
 
-    /// What the last reload failed with, if it did: the generation in force is then older than the files.
+    /// What the last reload, or the reading at the start, failed with, if it did: the generation in force is then older than
+    /// the files.
     pub fn last_reload_error(&self) -> Option<Arc<LoadError>> {
         self.last_reload_error.load_full()
     }

@@ -73,6 +73,8 @@ pub struct Generation {
     has_entities: bool,
     files: Vec<String>,
     contents: Contents,
+    /// Whether it was kept, and not read from files.
+    is_recorded: bool,
 }
 
 /// Why there is no generation: everything that is wrong with the files, each with its place.
@@ -106,7 +108,8 @@ pub fn load_kept(contents: &Contents, number: u64) -> Result<Generation, LoadErr
     let texts = |folder: PolicyFolder| contents.texts(folder, format!("generation:{number}:{}", folder.as_str()));
     let (policies, schema) = (texts(PolicyFolder::Policies).policies(), texts(PolicyFolder::Schema).schema());
     let found = Found { policies, schema, contents: Some(contents.clone()), tests: Ok(None), stated: Ok(None) };
-    found.load(|_| number, &crate::authz::entities::samples())
+    let kept = found.load(|_| number, &crate::authz::entities::samples())?;
+    Ok(Generation { is_recorded: true, ..kept })
 }
 
 /// Reads and validates a generation, and gives the files that were read as well: what is found out of it can then be told
@@ -188,6 +191,7 @@ fn load_files(
         schema_origin: schema_files.origin,
         files: policy_files.names().chain(schema_files.names()).map(str::to_owned).collect(),
         contents,
+        is_recorded: false,
     };
     test(&generation, found.tests)?;
     holds(&generation, &found.stated)?;
@@ -284,9 +288,33 @@ impl Generation {
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
+
+    /// The same, followed by what is read from where these files came from.
+    pub(super) fn in_place_of(self, [policies_origin, schema_origin]: [Origin; 2]) -> Self {
+        Self { policies_origin, schema_origin, ..self }
+    }
+
+    /// Whether it is from the history, and not read from files.
+    pub fn is_recorded(&self) -> bool {
+        self.is_recorded
+    }
 }
 
 impl LoadError {
+    /// Why the generation with this number, the newest in the history, does not stand in for files that cannot be taken.
+    pub fn of_recorded(number: u64, problems: &[Problem]) -> Self {
+        let what = "this is the newest in the history, and cannot stand in for the files either";
+        let first = Problem::with(&format!("generation:{number}"), what);
+        Self { problems: [&[first], problems].concat() }
+    }
+
+    /// This, and what else is wrong.
+    #[must_use]
+    pub(super) fn and(mut self, more: Self) -> Self {
+        self.problems.extend(more.problems);
+        self
+    }
+
     /// Everything that is wrong: at least one problem.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::accounts::{Actor, Result};
 use crate::audit::{self, Draft};
-use crate::authz::generation::{Contents, Generation, load_kept};
+use crate::authz::generation::{Contents, Generation, LoadError, load_kept};
+use crate::authz::problem::Problem;
 use crate::clock::Clock;
 use crate::model::{EventAction, PolicyFile, PolicyGeneration, ReloadCause, UserId};
 use crate::store::{Store, StoreError};
@@ -51,10 +52,17 @@ impl PolicyHistory {
     }
 
     /// The newest generation, under its number, for whoever decides where the files cannot be loaded; nothing if none is
-    /// kept, or if this version does not load it.
-    pub fn load_newest(&self) -> Result<Option<Generation>> {
-        let newest = self.newest(1)?.pop();
-        Ok(newest.and_then(|newest| load_kept(&Contents::new(newest.files), newest.number).ok()))
+    /// kept. The error says why it cannot: this version does not load it, or it is not what was written.
+    pub fn load_newest(&self) -> Result<Option<std::result::Result<Generation, LoadError>>> {
+        Ok(self.newest(1)?.pop().map(|PolicyGeneration { number, digest, files, .. }| {
+            let contents = Contents::new(files);
+            if contents.digest() != digest {
+                let problem =
+                    Problem::with(&format!("generation:{number}"), "the files are not those that were recorded");
+                return Err(LoadError::of_recorded(number, &[problem]));
+            }
+            load_kept(&contents, number).map_err(|error| LoadError::of_recorded(number, error.problems()))
+        }))
     }
 
     /// The generation with this number, if it is kept, and the one before it.

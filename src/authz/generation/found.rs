@@ -64,9 +64,9 @@ impl Found {
             let origin = policies.as_ref().ok().map(|files| files.origin);
             // What is built in is tested where it is built.
             let tested = source.policies.path().filter(|_| source.tests && origin == Some(Origin::Folder));
-            let tests = tested.map(|folder| Suite::read_once(links, &folder.join(FOLDER)));
-            let stated = origin.map(|origin| files::read_invariants(links, source, origin));
-            let (tests, stated) = (tests.unwrap_or(Ok(None)), stated.unwrap_or(Ok(None)));
+            let tests = tested.map_or(Ok(None), |folder| Suite::read_once(links, &folder.join(FOLDER)));
+            // They are held against what stands in for policies that cannot be read, too.
+            let stated = files::read_invariants(links, source, origin.unwrap_or(Origin::Folder));
             Self { policies, schema, contents: None, tests, stated }
         });
         let mut found = found.unwrap_or_else(|| {
@@ -92,6 +92,11 @@ impl Found {
     /// What was read, if all of it could be.
     pub fn contents(&self) -> Option<&Contents> {
         self.contents.as_ref()
+    }
+
+    /// Where policies and schema come from: what could not be read is in a folder.
+    pub(in crate::authz) fn origins(&self) -> [Origin; 2] {
+        [&self.policies, &self.schema].map(|files| files.as_ref().map_or(Origin::Folder, |files| files.origin))
     }
 
     /// The invariants that were read.

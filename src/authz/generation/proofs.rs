@@ -127,6 +127,24 @@ impl Proofs {
         self.judge(of, generation, &invariants, proved)
     }
 
+    /// The same for a generation of the history that is to stand in for the files. What is wrong with the invariants
+    /// themselves, as with one about an action that it does not have, is as if they could not be told, and so refuses it
+    /// only where each must be proved.
+    pub(in crate::authz) fn check_recorded(
+        &self,
+        recorded: &Generation,
+        stated: &Stated,
+        source: &Source,
+    ) -> Result<(), LoadError> {
+        match (self.prove, invariants::parse(stated, recorded)) {
+            (Prove::Available, Err(error)) => {
+                tracing::warn!(%error, "the invariants are not proved");
+                Ok(())
+            }
+            _ => self.check(recorded, stated, source),
+        }
+    }
+
     fn judge(
         &self,
         of: (PolicyDigest, Vec<Problem>),

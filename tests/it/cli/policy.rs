@@ -4,6 +4,7 @@ mod check;
 mod fmt;
 mod folders;
 mod history;
+mod last_good;
 mod odd_files;
 mod recorded;
 mod sarif;

@@ -33,7 +33,7 @@ fn proving(prove: &str) -> Program {
     program
 }
 
-fn with_solver(prove: &str, solver: &FakeSolver) -> Program {
+pub fn with_solver(prove: &str, solver: &FakeSolver) -> Program {
     let mut program = proving(prove);
     program.set("CVC5", solver.program().to_str().unwrap());
     program

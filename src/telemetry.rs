@@ -16,4 +16,4 @@ pub use line_log::{LogError, Output};
 pub use metrics::{CacheName, Metrics};
 pub use outcome::Outcome;
 pub use queue::Queue;
-pub use shadow_log::{ShadowDecision, ShadowLog, ShadowRecord, ShadowResource, ShadowResult};
+pub use shadow_log::{ShadowDecision, ShadowLog, ShadowRecord, ShadowResource, ShadowResult, ShadowTally};

@@ -20,6 +20,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
+use cedar_policy_core::ast;
+use serde::Serialize;
 
 pub use self::contents::Contents;
 use self::files::Files;
@@ -75,6 +77,21 @@ pub struct Generation {
     contents: Contents,
     /// Whether it was kept, and not read from files.
     is_recorded: bool,
+}
+
+/// Where a policy stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PolicyPlace {
+    /// The name of the file.
+    pub file: String,
+    /// The line in which it begins, counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for PolicyPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 /// Why there is no generation: everything that is wrong with the files, each with its place.
@@ -215,6 +232,16 @@ impl Generation {
     /// The name of the file that has the policy.
     pub fn policy_file(&self, policy: &PolicyId) -> Option<&str> {
         self.policy_files.get(policy).map(|name| &**name)
+    }
+
+    /// Where the policy with this identifier stands, if it is one of these.
+    pub fn policy_place(&self, policy: &str) -> Option<PolicyPlace> {
+        let id = PolicyId::new(policy);
+        let file = self.policy_file(&id)?.to_owned();
+        let policy: &ast::Policy = self.policies.policy(&id)?.as_ref();
+        let before = policy.loc().and_then(|loc| loc.src.get(..loc.start()));
+        let line = before.map_or(1, |before| 1 + before.bytes().filter(|&byte| byte == b'\n').count());
+        Some(PolicyPlace { file, line })
     }
 
     /// The same policies, as they are asked.

@@ -10,6 +10,7 @@ mod matrix;
 mod prove;
 mod replay;
 mod rollback;
+mod shadow;
 mod side;
 mod solving;
 mod test;
@@ -35,6 +36,7 @@ pub(super) enum Policy {
     Replay(replay::Replay),
     History(history::History),
     Rollback(rollback::Rollback),
+    Shadow(shadow::Shadow),
     Test(test::Test),
 }
 
@@ -52,6 +54,7 @@ impl Policy {
             Self::Replay(command) => command.run(settings),
             Self::History(command) => command.run(settings),
             Self::Rollback(command) => command.run(settings),
+            Self::Shadow(command) => command.run(settings),
             Self::Test(command) => command.run(settings),
         }
     }

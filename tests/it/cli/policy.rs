@@ -8,6 +8,7 @@ mod last_good;
 mod odd_files;
 mod recorded;
 mod sarif;
+mod shadow;
 mod sides;
 
 use std::fs;

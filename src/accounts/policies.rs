@@ -2,10 +2,14 @@
 
 mod history;
 
+use std::sync::Arc;
+use std::thread;
+
 pub use self::history::PolicyHistory;
 use super::{Accounts, Actor, Result};
 use crate::audit;
-use crate::authz::{Reloaded, Resource};
+use crate::authz::generation::LoadError;
+use crate::authz::{Candidate, Reloaded, Resource};
 use crate::model::{EventAction, ReloadCause};
 
 /// Who or what has the policies read again.
@@ -104,6 +108,28 @@ impl Accounts {
                     if candidates.current().is_some() { "the last good one is asked" } else { "none is asked" };
                 tracing::error!(%error, "the candidate was not loaded, {instead}");
             }
+        }
+        if self.engine.is_candidate_unproved(!by_watcher) {
+            self.prove_candidate();
+        }
+    }
+
+    /// Has the candidate's invariants proved by a thread of its own: what is to come into force does not wait for it, and it is
+    /// asked meanwhile and whatever comes of it.
+    fn prove_candidate(&self) {
+        let engine = Arc::clone(&self.engine);
+        let told = |candidate: &Candidate, result: &std::result::Result<(), LoadError>| {
+            let candidate = candidate.digest();
+            match result {
+                Ok(()) => tracing::info!(%candidate, "the invariants are proved for the candidate"),
+                Err(error) => error.problems().iter().for_each(|problem| {
+                    tracing::warn!(%candidate, %problem, "an invariant is not proved for the candidate");
+                }),
+            }
+        };
+        let proving = thread::Builder::new().name("prove-candidate".to_owned());
+        if let Err(error) = proving.spawn(move || engine.prove_candidate(told)) {
+            tracing::error!(%error, "the invariants are not proved for the candidate: there is no thread for it");
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use self::key::DecisionKey;
 use super::analysis::explain::Explained;
-use super::candidate::{Candidate, Candidates, Compared, Disagreement};
+use super::candidate::{Candidate, Candidates, Compared, Disagreement, Standing};
 use super::decision::Decision;
 use super::entities;
 use super::evaluate::{self, Failure, complete, evaluate, failed};
@@ -116,7 +116,7 @@ impl Engine {
     #[must_use]
     pub fn with_candidate(self, folder: PathBuf) -> Self {
         let source = Source { policies: folder.into(), ..self.source.clone() };
-        Self { candidates: Some(Candidates::new(source)), ..self }
+        Self { candidates: Some(Candidates::new(source, self.source.clone())), ..self }
     }
 
     /// Reads the policies, the schema and the routes again. If they have changed and all is well, they are in force when
@@ -176,6 +176,32 @@ impl Engine {
     /// The candidates, if there is a folder for them.
     pub fn candidates(&self) -> Option<&Candidates> {
         self.candidates.as_ref()
+    }
+
+    /// Whether the invariants are to be proved for the candidate, which [`Self::prove_candidate`] does. Where `again` is asked
+    /// for, also those that were not proved before.
+    pub fn is_candidate_unproved(&self, again: bool) -> bool {
+        let Some(candidates) = self.candidates.as_ref().filter(|_| self.proofs.is_on()) else { return false };
+        if again {
+            candidates.ask_again();
+        }
+        candidates.is_unproved()
+    }
+
+    /// Finds out whether the invariants hold for the candidate, and tells `told` which it is. Blocks for as long as that takes;
+    /// nothing waits for it.
+    pub fn prove_candidate(&self, told: impl Fn(&Candidate, &Result<(), LoadError>)) {
+        if let Some(candidates) = &self.candidates {
+            candidates.prove(&self.proofs, told);
+        }
+    }
+
+    /// What is known of the invariants of the candidate.
+    pub fn candidate_standing(&self) -> Standing {
+        match self.candidates.as_ref().filter(|_| self.proofs.is_on()) {
+            Some(candidates) => candidates.standing(),
+            None => Standing::Off,
+        }
     }
 
     /// What `candidate` makes of a question that the generation in force has answered by `live`. Blocks where the store

@@ -47,10 +47,17 @@ impl Found {
         Self::settle(source, policies, schema)
     }
 
-    /// Reads the policies of a candidate. They are held against the schema of `live`, whatever is in its folder by now.
-    pub fn read_candidate(source: &Source, live: &Generation) -> Self {
+    /// Reads the policies of a candidate. They are held against the schema of `live`, whatever is in its folder by now. Where
+    /// there are no invariants beside them, those beside the policies of `live` count, which are in `live_source`.
+    pub fn read_candidate(source: &Source, live: &Generation, live_source: &Source) -> Self {
         let schema = live.contents.texts(PolicyFolder::Schema, source.schema.to_string());
-        Self::settle(source, |links| files::read_policies(links, source, None), |_| schema.schema())
+        let found = Self::settle(source, |links| files::read_policies(links, source, None), |_| schema.schema());
+        if found.stated != Ok(None) {
+            return found;
+        }
+        let stated = settled(|links| files::read_invariants(links, live_source, live.policies_origin));
+        let stated = stated.unwrap_or_else(|| Err(vec![unsettled(&live_source.policies.to_string())]));
+        Self { stated, ..found }
     }
 
     /// Reads all of it, until it is the same twice.

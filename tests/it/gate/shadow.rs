@@ -167,7 +167,10 @@ fn a_candidate_that_is_what_is_in_force_tells_nothing() {
     fs::remove_file(shadowed.candidate.path().join("policies/own.cedar")).unwrap();
     shadowed.world().app.reload_policies().unwrap();
     let digest = json!(shadowed.world().app.engine.generation().contents().digest());
-    assert_eq!(shadowed.shadow(), json!({"candidate": digest, "last_reload_error": null}));
+    assert_eq!(
+        shadowed.shadow(),
+        json!({"candidate": digest, "last_reload_error": null, "invariants": "off", "invariants_error": null})
+    );
     for method in ["GET", "DELETE", "POST", "PATCH"] {
         for who in [Some("ada"), Some("devi"), Some("oleg"), Some("olga"), Some("otto"), None] {
             shadowed.check(method, who);

@@ -11,7 +11,7 @@ pub use serve::Bound;
 
 use crate::accounts::{AccountError, Accounts, AccountsParts, Actor, Coherence, Outbox, PolicyHistory, Reloader};
 use crate::authn::{Capacity, Keyring, PasswordError, Passwords, TokenSettings, Vault, VaultError, Verifier};
-use crate::authz::generation::{Contents, LoadError, Proofs, Source};
+use crate::authz::generation::{Generation, LoadError, Proofs, Source};
 use crate::authz::{Engine, EngineCapacity};
 use crate::cache::Versions;
 use crate::clock::Clock;
@@ -131,8 +131,8 @@ impl App {
         let capacity = EngineCapacity { facts: config.cache.standings, decisions: config.cache.decisions };
         let history = PolicyHistory::new(Arc::clone(&store), Arc::clone(&clock));
         let mut numbered = Ok(0);
-        let number = |contents: &Contents| {
-            numbered = history.number_for(contents);
+        let number = |first: &Generation| {
+            numbered = history.number_for(first.contents());
             numbered.as_ref().copied().unwrap_or_default()
         };
         let mut unread = Ok(());

@@ -9,7 +9,7 @@ pub use self::history::PolicyHistory;
 use super::{Accounts, Actor, Result};
 use crate::audit;
 use crate::authz::generation::LoadError;
-use crate::authz::{Candidate, Reloaded, Resource};
+use crate::authz::{Candidate, Reloaded, Resource, TestCount};
 use crate::model::{EventAction, ReloadCause};
 
 /// Who or what has the policies read again.
@@ -51,7 +51,8 @@ impl Accounts {
             self.engine.proofs().ask_again();
         }
         let (known, was_recorded) = (self.engine.last_reload_error(), self.engine.generation().is_recorded());
-        let reloaded = self.engine.reload(|contents, least| {
+        let tests = self.engine.test_count();
+        let reloaded = self.engine.reload(|next, least| {
             let (user, event) = match by {
                 Reloader::Watcher | Reloader::Sighup => (None, None),
                 Reloader::User(actor) => {
@@ -59,13 +60,14 @@ impl Accounts {
                     (actor.user_id(), Some(event))
                 }
             };
-            self.policies.record(least, contents, by.cause(), user, event)
+            self.policies.record(least, next.contents(), next.tests(), by.cause(), user, event)
         });
         self.metrics.set_policy_files_refused(reloaded.is_err());
         match &reloaded {
             Ok(Reloaded::InForce(generation)) => {
                 self.metrics.set_policy_generation(*generation);
-                tracing::info!(generation, by = by.cause().as_str(), "new policies are in force");
+                let tests = self.engine.test_count().now;
+                tracing::info!(generation, by = by.cause().as_str(), tests, "new policies are in force");
             }
             Ok(Reloaded::Unchanged(generation)) if was_recorded => {
                 tracing::info!(generation, "the files are right again, and those that are in force");
@@ -81,6 +83,7 @@ impl Accounts {
                 tracing::error!(generation, %error, "the policies were not reloaded, the last good ones stay in force");
             }
         }
+        self.warn_of_lost_tests(tests);
         self.reload_candidate(matches!(by, Reloader::Watcher));
         Ok(reloaded?)
     }
@@ -149,10 +152,31 @@ impl Accounts {
     /// Keeps the generation that the server has started with, unless it is the newest that is kept.
     pub fn record_first_policies(&self) {
         let generation = self.engine.generation();
+        if let Ok(Some(before)) = self.policies.newest(1).map(|mut newest| newest.pop()?.tests) {
+            let known = self.engine.test_count();
+            self.engine.follows_tests(before);
+            self.warn_of_lost_tests(known);
+        }
         let (number, contents) = (generation.number(), generation.contents());
-        let recorded = self.policies.record(number, contents, ReloadCause::Start, None, None);
+        let recorded = self.policies.record(number, contents, generation.tests(), ReloadCause::Start, None, None);
         if recorded != number {
             tracing::warn!(generation = number, recorded, "another process was first: the history has another number");
+        }
+    }
+
+    /// Policies whose tests are gone are taken: whoever may change those may change the tests. But nothing holds them to what
+    /// they were held to before, and that is said once.
+    fn warn_of_lost_tests(&self, known: TestCount) {
+        if let TestCount { lost: Some(before), .. } = self.engine.test_count()
+            && known.lost.is_none()
+        {
+            let generation = self.engine.generation().number();
+            tracing::warn!(
+                generation,
+                before,
+                now = 0,
+                "the policies in force have no tests any more: whatever is changed now goes into force untested"
+            );
         }
     }
 

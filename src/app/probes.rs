@@ -22,7 +22,7 @@ impl Probes for AppProbes {
     fn ready(&self) -> (bool, serde_json::Value) {
         let App { engine, coherence, clock, .. } = &*self.0;
         let store = coherence.is_fresh(clock.now());
-        let generation = engine.generation();
+        let (generation, tests) = (engine.generation(), engine.test_count());
         let detail = json!({
             "ready": store,
             "store": if store { "reached" } else { "out of reach" },
@@ -30,6 +30,8 @@ impl Probes for AppProbes {
                 "generation": generation.number(),
                 "from": if generation.is_recorded() { "history" } else { "files" },
                 "files": generation.files(),
+                "tests": tests.now,
+                "tests_lost": tests.lost,
                 "last_reload_error": engine.last_reload_error().map(|error| error.to_string()),
             },
             "shadow": engine.candidates().map(|candidates| {

@@ -28,13 +28,14 @@ use self::files::Files;
 pub use self::files::{Origin, Texts};
 pub(super) use self::files::{SourceFile, read_existing};
 pub use self::found::Found;
+pub(super) use self::found::Tests;
 pub(super) use self::invariants::Stated;
 pub use self::invariants::{FOLDER as INVARIANTS, Invariant, load_invariants};
 pub use self::proofs::Proofs;
 pub use self::restore::{RestoreError, Restored, export, failing_tests, restore};
 pub(super) use self::steady::{Links, settled, unsettled};
 use super::actions::{Action, Actions};
-use super::analysis::tests::{Report, Suite};
+use super::analysis::tests::Report;
 use super::filed::Filed;
 use super::index::PolicyIndex;
 use super::prepared::Prepared;
@@ -75,6 +76,7 @@ pub struct Generation {
     has_entities: bool,
     files: Vec<String>,
     contents: Contents,
+    tests: Option<u32>,
     /// Whether it was kept, and not read from files.
     is_recorded: bool,
 }
@@ -124,7 +126,14 @@ pub fn load_with(
 pub fn load_kept(contents: &Contents, number: u64) -> Result<Generation, LoadError> {
     let texts = |folder: PolicyFolder| contents.texts(folder, format!("generation:{number}:{}", folder.as_str()));
     let (policies, schema) = (texts(PolicyFolder::Policies).policies(), texts(PolicyFolder::Schema).schema());
-    let found = Found { policies, schema, contents: Some(contents.clone()), tests: Ok(None), stated: Ok(None) };
+    let found = Found {
+        policies,
+        schema,
+        contents: Some(contents.clone()),
+        tests: Ok(None),
+        is_tested: false,
+        stated: Ok(None),
+    };
     let kept = found.load(|_| number, &crate::authz::entities::samples())?;
     Ok(Generation { is_recorded: true, ..kept })
 }
@@ -137,20 +146,22 @@ pub(super) fn load_with_files(source: &Source, built: &[Entity]) -> (Vec<SourceF
     (read, found.load(|_| 1, built))
 }
 
-/// Finds out whether the generation decides as the tests expect.
-fn test(generation: &Generation, tests: Result<Option<Suite>, Vec<Problem>>) -> Result<(), LoadError> {
-    let report = tests.and_then(|suite| suite.map(|suite| suite.run(generation)).transpose());
+/// Finds out whether the generation decides as the tests expect; gives how many there are.
+fn test(generation: &Generation, tests: &Tests) -> Result<u32, LoadError> {
+    let suite = tests.as_ref().map_err(Clone::clone);
+    let report = suite.and_then(|suite| suite.as_ref().map(|suite| suite.run(generation)).transpose());
+    let count: usize = report.iter().flatten().map(|report| report.results().len()).sum();
     let problems = match report {
         Ok(report) => report.iter().flat_map(Report::problems).cloned().collect(),
         Err(problems) => problems,
     };
-    if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
+    if problems.is_empty() { Ok(u32::try_from(count).unwrap_or(u32::MAX)) } else { Err(LoadError { problems }) }
 }
 
 fn load_files(
     found: Found,
     holds: impl FnOnce(&Generation, &Stated) -> Result<(), LoadError>,
-    number: impl FnOnce(&Contents) -> u64,
+    number: impl FnOnce(&Generation) -> u64,
     built: &[Entity],
 ) -> Result<Generation, LoadError> {
     let mut problems = Vec::new();
@@ -208,12 +219,13 @@ fn load_files(
         schema_origin: schema_files.origin,
         files: policy_files.names().chain(schema_files.names()).map(str::to_owned).collect(),
         contents,
+        tests: None,
         is_recorded: false,
     };
-    test(&generation, found.tests)?;
+    generation.tests = Some(test(&generation, &found.tests)?).filter(|_| found.is_tested);
     holds(&generation, &found.stated)?;
     // Only what is in force is known by a number, and only that has tables.
-    generation.number = number(&generation.contents);
+    generation.number = number(&generation);
     generation.tables = Tables::new(generation.number, &generation.prepared, &generation.index);
     Ok(generation)
 }
@@ -319,6 +331,17 @@ impl Generation {
     /// The same, followed by what is read from where these files came from.
     pub(super) fn in_place_of(self, [policies_origin, schema_origin]: [Origin; 2]) -> Self {
         Self { policies_origin, schema_origin, ..self }
+    }
+
+    /// How many tests it went by, if any were to be run and that is known.
+    pub fn tests(&self) -> Option<u32> {
+        self.tests
+    }
+
+    /// The same, known to have passed so many tests.
+    #[must_use]
+    pub fn that_passed(self, tests: Option<u32>) -> Self {
+        Self { tests, ..self }
     }
 
     /// Whether it is from the history, and not read from files.

@@ -10,6 +10,9 @@ use crate::authz::analysis::tests::{FOLDER, Suite};
 use crate::authz::problem::Problem;
 use crate::model::{PolicyFile, PolicyFolder};
 
+/// The tests beside policies as they were read; nothing if there is no folder for them, or none are to be run.
+pub(in crate::authz) type Tests = Result<Option<Suite>, Vec<Problem>>;
+
 /// The files of a generation as they are on disk at one time, not parsed yet.
 #[derive(PartialEq)]
 pub struct Found {
@@ -17,7 +20,9 @@ pub struct Found {
     pub(super) schema: Result<Files, Vec<Problem>>,
     pub(super) contents: Option<Contents>,
     /// The tests that must pass.
-    pub(super) tests: Result<Option<Suite>, Vec<Problem>>,
+    pub(super) tests: Tests,
+    /// Whether there should be any.
+    pub(super) is_tested: bool,
     /// The invariants.
     pub(super) stated: Stated,
 }
@@ -74,12 +79,12 @@ impl Found {
             let tests = tested.map_or(Ok(None), |folder| Suite::read_once(links, &folder.join(FOLDER)));
             // They are held against what stands in for policies that cannot be read, too.
             let stated = files::read_invariants(links, source, origin.unwrap_or(Origin::Folder));
-            Self { policies, schema, contents: None, tests, stated }
+            Self { policies, schema, contents: None, tests, is_tested: tested.is_some(), stated }
         });
         let mut found = found.unwrap_or_else(|| {
             let problem = unsettled(&source.policies.to_string());
             let (policies, schema) = (Err(vec![problem]), Err(Vec::new()));
-            Self { policies, schema, contents: None, tests: Ok(None), stated: Ok(None) }
+            Self { policies, schema, contents: None, tests: Ok(None), is_tested: false, stated: Ok(None) }
         });
         if let (Ok(policies), Ok(schema)) = (&found.policies, &found.schema) {
             found.contents = Some(Contents::of(policies, schema));
@@ -106,6 +111,16 @@ impl Found {
         [&self.policies, &self.schema].map(|files| files.as_ref().map_or(Origin::Folder, |files| files.origin))
     }
 
+    /// The tests that were read.
+    pub(in crate::authz) fn tests(&self) -> &Tests {
+        &self.tests
+    }
+
+    /// Finds out whether these tests hold for `generation`; gives how many there are, if any are to be run.
+    pub(in crate::authz) fn test(&self, generation: &Generation) -> Result<Option<u32>, LoadError> {
+        super::test(generation, &self.tests).map(|count| Some(count).filter(|_| self.is_tested))
+    }
+
     /// The invariants that were read.
     pub(in crate::authz) fn stated(&self) -> &Stated {
         &self.stated
@@ -116,7 +131,7 @@ impl Found {
     ///
     /// `built` are samples of the entities that Gatepost itself builds, one at least of each type: a schema may leave out
     /// their types, but what it says of them must fit.
-    pub fn load(self, number: impl FnOnce(&Contents) -> u64, built: &[Entity]) -> Result<Generation, LoadError> {
+    pub fn load(self, number: impl FnOnce(&Generation) -> u64, built: &[Entity]) -> Result<Generation, LoadError> {
         self.load_if(|_, _| Ok(()), number, built)
     }
 
@@ -124,7 +139,7 @@ impl Found {
     pub(in crate::authz) fn load_if(
         self,
         holds: impl FnOnce(&Generation, &Stated) -> Result<(), LoadError>,
-        number: impl FnOnce(&Contents) -> u64,
+        number: impl FnOnce(&Generation) -> u64,
         built: &[Entity],
     ) -> Result<Generation, LoadError> {
         load_files(self, holds, number, built)

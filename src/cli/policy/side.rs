@@ -106,7 +106,7 @@ impl Side {
 }
 
 /// The generation of the history that is meant by its number, or by `newest`.
-fn generation(number: &str, settings: &Settings) -> Result<PolicyGeneration> {
+pub(super) fn generation(number: &str, settings: &Settings) -> Result<PolicyGeneration> {
     let (_, history) = history::open(settings)?;
     let number = match number {
         NEWEST => {

@@ -5,6 +5,7 @@ mod fmt;
 mod folders;
 mod history;
 mod last_good;
+mod lost_tests;
 mod odd_files;
 mod recorded;
 mod sarif;

@@ -9,7 +9,7 @@ use crate::authz::generation::{Generation, Links, SourceFile, read_existing, set
 use crate::authz::problem::Problem;
 
 /// Files with expected decisions.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Suite {
     files: Vec<SourceFile>,
 }

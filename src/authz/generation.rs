@@ -6,6 +6,7 @@
 mod contents;
 pub(super) mod depth;
 mod entities;
+mod export;
 pub(super) mod files;
 mod found;
 mod invariants;
@@ -24,6 +25,7 @@ use cedar_policy_core::ast;
 use serde::Serialize;
 
 pub use self::contents::Contents;
+pub use self::export::{export_files, folders as export_folders};
 use self::files::Files;
 pub use self::files::{Origin, Texts};
 pub(super) use self::files::{SourceFile, read_existing};

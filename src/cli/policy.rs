@@ -4,6 +4,7 @@ mod check;
 mod corpus;
 mod diff;
 mod explain;
+mod export;
 mod fmt;
 mod history;
 mod matrix;
@@ -31,6 +32,7 @@ pub(super) enum Policy {
     Corpus(corpus::Corpus),
     Diff(diff::Diff),
     Explain(explain::Explain),
+    Export(export::Export),
     Matrix(matrix::Matrix),
     Prove(prove::Prove),
     Replay(replay::Replay),
@@ -49,6 +51,7 @@ impl Policy {
             Self::Corpus(command) => command.run(settings),
             Self::Diff(command) => command.run(settings),
             Self::Explain(command) => command.run(settings),
+            Self::Export(command) => command.run(settings),
             Self::Matrix(command) => command.run(settings),
             Self::Prove(command) => command.run(settings),
             Self::Replay(command) => command.run(settings),

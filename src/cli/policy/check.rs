@@ -4,12 +4,12 @@ mod sarif;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::side::generation;
+use super::side::{after_generation, generation};
 use crate::authz::analysis::lint::{Finding, Report, Severity, lint};
 use crate::authz::generation::Source;
 use crate::cli::FAILURE;
@@ -42,7 +42,7 @@ pub(in crate::cli) struct Check {
     no_tests: bool,
     /// Warn where this generation of the history went by tests and there are none any more: `generation:NUMBER` or
     /// `generation:newest`
-    #[arg(long, value_name = "GENERATION", value_parser = since)]
+    #[arg(long, value_name = "GENERATION", value_parser = after_generation)]
     since: Option<String>,
 }
 
@@ -85,12 +85,6 @@ impl Check {
         };
         Ok(if report.count(Severity::Error) + denied == 0 { ExitCode::SUCCESS } else { FAILURE.into() })
     }
-}
-
-/// What follows `generation:`.
-fn since(name: &str) -> Result<String> {
-    let number = name.strip_prefix("generation:").map(str::to_owned);
-    number.context("expected `generation:NUMBER` or `generation:newest`")
 }
 
 impl<'a> From<&'a Finding> for FindingRow<'a> {

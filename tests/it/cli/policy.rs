@@ -1,6 +1,7 @@
 //! `gatepost policy`.
 
 mod check;
+mod export;
 mod fmt;
 mod folders;
 mod history;

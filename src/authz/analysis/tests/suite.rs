@@ -49,6 +49,11 @@ impl Suite {
         self.files.iter().map(|file| file.name.as_str())
     }
 
+    /// The files.
+    pub(in crate::authz) fn texts(&self) -> &[SourceFile] {
+        &self.files
+    }
+
     /// Runs the tests. An error tells everything that is wrong with the files.
     pub fn run(&self, generation: &Generation) -> Result<Report, Vec<Problem>> {
         self.run_each(generation, |_, _| {})

@@ -27,9 +27,7 @@ fn end(server: Server) {
 }
 
 fn policies(server: &Server) -> Value {
-    let ready = send(server.decision(), "GET", "/readyz", &[], "");
-    assert_eq!(ready.status, 200);
-    ready.json()["policies"].clone()
+    send(server.decision(), "GET", "/readyz", &[], "").json()["policies"].clone()
 }
 
 fn metric(server: &Server, name: &str) -> String {

@@ -11,11 +11,11 @@ pub use serve::Bound;
 
 use crate::accounts::{AccountError, Accounts, AccountsParts, Actor, Coherence, Outbox, PolicyHistory, Reloader};
 use crate::authn::{Capacity, Keyring, PasswordError, Passwords, TokenSettings, Vault, VaultError, Verifier};
-use crate::authz::generation::{Contents, LoadError, Proofs, Source};
+use crate::authz::generation::{Generation, LoadError, Proofs, Source};
 use crate::authz::{Engine, EngineCapacity};
 use crate::cache::Versions;
 use crate::clock::Clock;
-use crate::config::{self, Config, DecisionTarget};
+use crate::config::{self, Config, DecisionTarget, OnError};
 use crate::gate::{Assertions, Gate, LogIn, Respond, Shadow};
 use crate::http::listener::ListenError;
 use crate::http::tls::TlsError;
@@ -100,21 +100,12 @@ impl App {
     /// The same with proofs that may be stopped meanwhile.
     pub fn open_proving(config: &Config, clock: Arc<dyn Clock>, proofs: Proofs) -> Result<Self, AppError> {
         let store = Arc::new(SqliteStore::open(&config.store.path)?);
-        Ok(Self::assemble(config, clock, store, proofs, Otherwise::Fail)?.0)
-    }
-
-    /// The same for whoever runs the program, and so owns the database: where the files cannot be taken, the newest
-    /// generation that a server has recorded decides, if there is one. Gives as well why the files could not be taken.
-    ///
-    /// Never for a server, which must not decide by what its files do not say.
-    pub fn open_for_console(config: &Config, clock: Arc<dyn Clock>) -> Result<(Self, Option<LoadError>), AppError> {
-        let store = Arc::new(SqliteStore::open(&config.store.path)?);
-        Self::assemble(config, clock, store, proofs(&config.policy), Otherwise::Recorded)
+        Self::assemble(config, clock, store, proofs)
     }
 
     /// The same with a store that is open.
     pub fn with_store(config: &Config, clock: Arc<dyn Clock>, store: Arc<dyn Store>) -> Result<Self, AppError> {
-        Ok(Self::assemble(config, clock, store, proofs(&config.policy), Otherwise::Fail)?.0)
+        Self::assemble(config, clock, store, proofs(&config.policy))
     }
 
     fn assemble(
@@ -122,8 +113,7 @@ impl App {
         clock: Arc<dyn Clock>,
         store: Arc<dyn Store>,
         proofs: Proofs,
-        otherwise: Otherwise,
-    ) -> Result<(Self, Option<LoadError>), AppError> {
+    ) -> Result<Self, AppError> {
         let vault = Arc::new(match &config.store.key {
             Some(key) => Vault::from_key(key.expose()),
             None => Vault::open(&config.store.key_file)?,
@@ -141,21 +131,24 @@ impl App {
         let capacity = EngineCapacity { facts: config.cache.standings, decisions: config.cache.decisions };
         let history = PolicyHistory::new(Arc::clone(&store), Arc::clone(&clock));
         let mut numbered = Ok(0);
-        let number = |contents: &Contents| {
-            numbered = history.number_for(contents);
+        let number = |first: &Generation| {
+            numbered = history.number_for(first.contents());
             numbered.as_ref().copied().unwrap_or_default()
         };
-        let (from, engine_store, engine_versions) = (source(&config.policy), Arc::clone(&store), Arc::clone(&versions));
-        let started = Engine::start(from.clone(), proofs, number, engine_store, engine_versions, capacity);
-        numbered?;
-        let (engine, unused) = match (started, otherwise) {
-            (Ok(engine), _) => (engine, None),
-            (Err(error), Otherwise::Fail) => return Err(error.into()),
-            (Err(error), Otherwise::Recorded) => {
-                let Some(newest) = history.load_newest()? else { return Err(error.into()) };
-                (Engine::on(newest, from, Arc::clone(&store), Arc::clone(&versions), capacity), Some(error))
-            }
+        let mut unread = Ok(());
+        let recorded = || match config.policy.on_error {
+            OnError::Refuse => None,
+            OnError::LastGood => history.load_newest().unwrap_or_else(|error| {
+                unread = Err(error);
+                None
+            }),
         };
+        let (engine_store, engine_versions) = (Arc::clone(&store), Arc::clone(&versions));
+        let from = source(&config.policy);
+        let started = Engine::start(from, proofs, number, recorded, engine_store, engine_versions, capacity);
+        numbered?;
+        unread?;
+        let engine = started?;
         let engine = Arc::new(match &config.policy.shadow {
             Some(folder) => engine.with_candidate(folder.clone()),
             None => engine,
@@ -204,7 +197,7 @@ impl App {
             config.decision.assertion_audience.clone().map(|audience| Assertions::new(Arc::clone(&keyring), audience)),
             Respond::new(config.decision.headers.clone()),
         ));
-        Ok((Self { accounts, verifier, engine, gate, keyring, coherence, store, metrics, clock }, unused))
+        Ok(Self { accounts, verifier, engine, gate, keyring, coherence, store, metrics, clock })
     }
 
     /// What is to be done every now and then: mail that is due, the uses of keys, what has expired. Blocks.
@@ -231,15 +224,6 @@ impl App {
     pub fn policy_history(config: &Config, clock: Arc<dyn Clock>) -> Result<PolicyHistory, AppError> {
         Ok(PolicyHistory::new(Arc::new(SqliteStore::open(&config.store.path)?), clock))
     }
-}
-
-/// What decides where the files cannot be taken.
-#[derive(Clone, Copy)]
-enum Otherwise {
-    /// Nothing.
-    Fail,
-    /// The newest generation that is recorded.
-    Recorded,
 }
 
 /// Where the policies are read from.

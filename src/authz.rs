@@ -23,7 +23,7 @@ mod reads;
 pub mod routes;
 mod table;
 
-pub use candidate::{Candidate, Candidates, Compared, Disagreement, Opinion};
+pub use candidate::{Candidate, Candidates, Compared, Disagreement, Opinion, Standing};
 pub use decision::{Decision, Permit};
-pub use engine::{Engine, EngineCapacity, Question, Reloaded};
+pub use engine::{Engine, EngineCapacity, Question, Reloaded, TestCount};
 pub use question::{Circumstances, Credential, Resource, Subject};

@@ -32,7 +32,7 @@ pub use cache::Cache;
 pub use decision::{Decision, IdentityHeaders};
 pub use key::{Key, SECTIONS, Section, Shape};
 pub use log::{DecisionTarget, Log, LogFormat};
-pub use policy::{Folder, Policy, Prove};
+pub use policy::{Folder, OnError, Policy, Prove};
 pub use portal::{Portal, PortalUrl};
 pub use problem::{ConfigError, Problem};
 pub use raw::{Origin, RawConfig, Setting, Value};

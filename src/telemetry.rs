@@ -18,4 +18,4 @@ pub use metrics::{CacheName, Metrics};
 pub use outcome::Outcome;
 pub use proof::ProofOutcome;
 pub use queue::Queue;
-pub use shadow_log::{ShadowDecision, ShadowLog, ShadowRecord, ShadowResource, ShadowResult};
+pub use shadow_log::{ShadowDecision, ShadowLog, ShadowRecord, ShadowResource, ShadowResult, ShadowTally};

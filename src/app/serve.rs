@@ -81,6 +81,7 @@ impl Bound {
         // Before anything can replace them.
         let (first, callers) = (Arc::clone(&app), authzen.callers.clone());
         let recorded = tokio::task::spawn_blocking(move || {
+            first.accounts.tell_of_refused_policies();
             first.accounts.record_first_policies();
             warn_of_free_names(first.store.as_ref(), &callers);
         });

@@ -1,28 +1,25 @@
 //! Decisions: one generation of policies, the facts of the moment, Cedar's answer, and the caches between them.
 
+mod beside;
+mod explanation;
 mod key;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use serde_json::json;
 
 use self::key::DecisionKey;
-use super::analysis::explain::Explained;
-use super::candidate::{Candidate, Candidates, Compared, Disagreement};
+use super::candidate::Candidates;
 use super::decision::Decision;
 use super::entities;
-use super::evaluate::{self, Failure, complete, evaluate, failed};
+use super::evaluate::{evaluate, failed};
 use super::facts::{Facts, FactsKey, FactsOf};
-use super::generation::{Contents, Found, Generation, LoadError, Proofs, Source, Stated};
+use super::generation::{Found, Generation, LoadError, Proofs, Source, Stated, Tests};
 use super::inquiry::{self, Inquiry, InquiryError, Page, Sought};
 use super::question::{Circumstances, Resource, Subject};
-use super::reads::{Reads, Strays};
 use crate::cache::{Cache, Stamp, Versions};
-use crate::model::{PolicyDigest, Role, UserId};
+use crate::model::UserId;
 use crate::store::{Read, Store, StoreError};
-use crate::telemetry::ShadowResult;
 
 /// A question in full. The action is one of the generation that it is asked of.
 #[derive(Clone, Copy)]
@@ -46,7 +43,9 @@ pub struct Engine {
     source: Source,
     proofs: Proofs,
     current: ArcSwap<Generation>,
-    reloading: Mutex<()>,
+    /// The tests that the generation in force has passed, if it was read from files.
+    reloading: Mutex<Option<Tests>>,
+    test_count: ArcSwap<TestCount>,
     last_reload_error: ArcSwapOption<LoadError>,
     facts: Cache<FactsKey, Arc<Facts>>,
     /// The facts of whatever the store knows nothing of.
@@ -56,19 +55,38 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads the first generation, under the number that `number` gives. Bad policies are an error: there is nothing to
-    /// decide by. `proofs` proves the invariants, now and at each reload. Blocks.
+    /// Loads the first generation, under the number that `number` gives. `proofs` proves the invariants, now and at each
+    /// reload. Where the files cannot be taken, what `recorded` gives stands in for them, if it gives something and no
+    /// invariant is against it: it was loaded and in force before. Why the files could not be taken is then the last reload's
+    /// error. Otherwise it is an error here: there is nothing to decide by. Blocks.
     pub fn start(
         source: Source,
         proofs: Proofs,
-        number: impl FnOnce(&Contents) -> u64,
+        number: impl FnOnce(&Generation) -> u64,
+        recorded: impl FnOnce() -> Option<Result<Generation, LoadError>>,
         store: Arc<dyn Store>,
         versions: Arc<Versions>,
         capacity: EngineCapacity,
     ) -> Result<Self, LoadError> {
+        let found = Found::read(&source);
+        let (stated, origins, tests) = (found.stated().clone(), found.origins(), found.tests().clone());
         let holds = |generation: &Generation, stated: &Stated| proofs.check(generation, stated, &source);
-        let first = Found::read(&source).load_if(holds, number, &entities::samples())?;
-        Ok(Self { proofs, ..Self::on(first, source, store, versions, capacity) })
+        let (first, refused) = match found.load_if(holds, number, &entities::samples()) {
+            Ok(first) => (first, None),
+            Err(error) => match recorded() {
+                None => return Err(error),
+                Some(Err(more)) => return Err(error.and(more)),
+                Some(Ok(recorded)) => {
+                    if let Err(against) = proofs.check_recorded(&recorded, &stated, &source) {
+                        return Err(error.and(LoadError::of_recorded(recorded.number(), against.problems())));
+                    }
+                    (recorded.in_place_of(origins), Some(error))
+                }
+            },
+        };
+        let reloading = Mutex::new(Some(tests).filter(|_| refused.is_none()));
+        let last_reload_error = ArcSwapOption::from_pointee(refused);
+        Ok(Self { proofs, reloading, last_reload_error, ..Self::on(first, source, store, versions, capacity) })
     }
 
     /// Decides by a generation that is loaded already, and proves nothing; `source` is where the next one is read from.
@@ -84,8 +102,9 @@ impl Engine {
             versions,
             source,
             proofs: Proofs::off(),
+            reloading: Mutex::default(),
+            test_count: ArcSwap::from_pointee(TestCount { now: first.tests(), lost: None }),
             current: ArcSwap::from_pointee(first),
-            reloading: Mutex::new(()),
             last_reload_error: ArcSwapOption::empty(),
             facts: Cache::new(capacity.facts),
             nothing: Arc::new(Facts::Nothing),
@@ -94,38 +113,63 @@ impl Engine {
         }
     }
 
-    /// The same engine with a folder of candidate policies, which are not read yet.
-    #[must_use]
-    pub fn with_candidate(self, folder: PathBuf) -> Self {
-        let source = Source { policies: folder.into(), ..self.source.clone() };
-        Self { candidates: Some(Candidates::new(source)), ..self }
-    }
-
     /// Reads the policies, the schema and the routes again. If they have changed and all is well, they are in force when
     /// this returns, as the generation whose number it gives; otherwise nothing changes.
     ///
-    /// Where the files are those in force, the invariants are still held against them if they have changed themselves.
+    /// Where the files are those in force, tests and invariants are still held against them if they have changed themselves. Where
+    /// what is in force is from the history, files that say the same take its place, under its number.
     ///
     /// When nothing can fail any more, `number` is asked under which number they are to go, which must be the one that
     /// it is given, or greater.
-    pub fn reload(&self, number: impl FnOnce(&Contents, u64) -> u64) -> Result<Reloaded, LoadError> {
+    pub fn reload(&self, number: impl FnOnce(&Generation, u64) -> u64) -> Result<Reloaded, LoadError> {
         // Two reloads at once could put the older state of the files in force last.
-        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut passed = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current.load();
         let found = Found::read_next(&self.source, &current);
-        if found.contents().is_some_and(|contents| contents.digest() == current.contents().digest()) {
-            let holds = self.proofs.check(&current, found.stated(), &self.source);
+        let is_same = found.contents().is_some_and(|contents| contents.digest() == current.contents().digest());
+        if is_same && !current.is_recorded() {
+            let holds = self.test_again(&current, &found, &mut passed);
+            let holds = holds.and_then(|()| self.proofs.check(&current, found.stated(), &self.source));
             self.last_reload_error.store(holds.as_ref().err().cloned().map(Arc::new));
             return holds.map(|()| Reloaded::Unchanged(current.number()));
         }
         let least = current.number().saturating_add(1);
+        let number = |next: &Generation| if is_same { current.number() } else { number(next, least).max(least) };
+        let tests = found.tests().clone();
         let holds = |generation: &Generation, stated: &Stated| self.proofs.check(generation, stated, &self.source);
-        let next = found.load_if(holds, |contents| number(contents, least).max(least), &entities::samples());
+        let next = found.load_if(holds, number, &entities::samples());
         self.last_reload_error.store(next.as_ref().err().cloned().map(Arc::new));
         let next = next?;
         let number = next.number();
+        *passed = Some(tests);
+        self.count_tests(next.tests());
         self.current.store(Arc::new(next));
-        Ok(Reloaded::InForce(number))
+        Ok(if is_same { Reloaded::Unchanged(number) } else { Reloaded::InForce(number) })
+    }
+
+    /// Holds the tests that were found against the generation in force, unless it has passed them.
+    fn test_again(&self, current: &Generation, found: &Found, passed: &mut Option<Tests>) -> Result<(), LoadError> {
+        if passed.as_ref() != Some(found.tests()) {
+            self.count_tests(found.test(current)?);
+            *passed = Some(found.tests().clone());
+        }
+        Ok(())
+    }
+
+    fn count_tests(&self, now: Option<u32>) {
+        let count = self.test_count().followed_by(now);
+        self.test_count.store(Arc::new(count));
+    }
+
+    /// How many tests the policies in force go by, and how many they have lost.
+    pub fn test_count(&self) -> TestCount {
+        **self.test_count.load()
+    }
+
+    /// Notes how many tests the generation before the first one went by.
+    pub fn follows_tests(&self, before: u32) {
+        let count = TestCount { now: Some(before), lost: None }.followed_by(self.test_count().now);
+        self.test_count.store(Arc::new(count));
     }
 
     /// How invariants are proved.
@@ -133,7 +177,8 @@ impl Engine {
         &self.proofs
     }
 
-    /// What the last reload failed with, if it did: the generation in force is then older than the files.
+    /// What the last reload, or the reading at the start, failed with, if it did: the generation in force is then older than
+    /// the files.
     pub fn last_reload_error(&self) -> Option<Arc<LoadError>> {
         self.last_reload_error.load_full()
     }
@@ -141,51 +186,6 @@ impl Engine {
     /// The generation in force. A request takes it once, and is decided by it from beginning to end.
     pub fn generation(&self) -> Guard<Arc<Generation>> {
         self.current.load()
-    }
-
-    /// Reads the policies of the candidate again, if there is a folder for them, and holds them against the schema in
-    /// force. Gives the digest of a candidate that is new; whatever fails leaves the last good one, if there is one.
-    pub fn reload_candidate(&self) -> Result<Option<PolicyDigest>, LoadError> {
-        self.candidates.as_ref().map_or(Ok(None), |candidates| candidates.reload(|| self.generation()))
-    }
-
-    /// The candidates, if there is a folder for them.
-    pub fn candidates(&self) -> Option<&Candidates> {
-        self.candidates.as_ref()
-    }
-
-    /// What `candidate` makes of a question that the generation in force has answered by `live`. Blocks where the store
-    /// must be asked. Decisions are neither looked up nor remembered.
-    pub fn decide_beside(
-        &self,
-        candidate: &Candidate,
-        live: &Decision,
-        question: &Question<'_>,
-    ) -> Result<Compared, StoreError> {
-        let generation = self.generation();
-        let Some(action) = generation.action(question.action).filter(|_| generation.number() == live.generation())
-        else {
-            return Ok(Compared::STALE);
-        };
-        let before = self.versions.moment();
-        let Question { subject, resource, circumstances, .. } = question;
-        let ((facts, _), load) = (self.facts(subject.user_id(), resource)?, self.load_facts());
-        let opinion = candidate.opinion(action.name(), question, &facts, &load)?;
-        let result = opinion.against(live);
-        if result == ShadowResult::Same {
-            return Ok(Compared::SAME);
-        }
-        // Only policies may be what differs: the facts may have moved since, even while both were asked.
-        let again = match generation.tables().find(question, &facts) {
-            Some(decision) => Arc::clone(decision),
-            None => evaluate(&generation, question.action, subject, resource, &facts, circumstances, &load)?.into(),
-        };
-        let outcome = |decision: &Decision| (decision.permit().is_some(), decision.errors().is_empty());
-        if outcome(&again) != outcome(live) || !self.versions.is_current(&self.versions.stamp(before, [])) {
-            return Ok(Compared::STALE);
-        }
-        let action = Arc::clone(action.name());
-        Ok(Compared { result, disagreement: Some(Disagreement { action, opinion }) })
     }
 
     /// The decision, if it is known without asking the store or evaluating anything.
@@ -250,51 +250,6 @@ impl Engine {
         Ok((decision, generation))
     }
 
-    /// The same with what stood in the way of a permit: for explanations.
-    pub fn explain_in(
-        &self,
-        store: &dyn Read,
-        subject: &Subject<'_>,
-        action: &str,
-        resource: &Resource,
-        circumstances: &Circumstances<'_>,
-    ) -> Result<Explained, StoreError> {
-        let (decision, generation) = self.decide_in(store, subject, action, resource, circumstances)?;
-        let (mut misses, mut least_role) = (Vec::new(), None);
-        if let Some((index, _)) = generation.action_by_name(action).filter(|_| decision.permit().is_none()) {
-            let facts = Facts::load(store, subject.user_id(), resource)?;
-            let load = |user: Option<UserId>, resource: &Resource| Facts::load(store, user, resource).map(Arc::new);
-            misses = evaluate::misses(&generation, index, subject, resource, &facts, circumstances, &load)?;
-            for role in Role::ALL.into_iter().rev().filter(|_| subject.user_id().is_some()) {
-                let Some(facts) = facts.with_role(role) else { break };
-                let decision = evaluate(&generation, index, subject, resource, &facts, circumstances, &load)?;
-                if decision.permit().is_some() {
-                    least_role = Some(role);
-                    break;
-                }
-            }
-        }
-        Ok(Explained { decision, misses, least_role })
-    }
-
-    /// The entities that a decision is made from, as Cedar's JSON: for explanations.
-    pub fn entities_json(
-        &self,
-        store: &dyn Read,
-        subject: &Subject<'_>,
-        resource: &Resource,
-    ) -> Result<serde_json::Value, StoreError> {
-        let facts = Facts::load(store, subject.user_id(), resource)?;
-        let generation = self.generation();
-        let (types, reads) = (generation.prepared().types(), Reads::EVERYTHING);
-        let Ok(mut slice) = entities::slice(subject, resource, &facts, types, reads) else { return Ok(json!([])) };
-        let load = |user: Option<UserId>, resource: &Resource| Facts::load(store, user, resource).map(Arc::new);
-        if let Err(Failure::Store(error)) = complete(&generation, reads, &Strays::default(), None, &mut slice, &load) {
-            return Err(error);
-        }
-        Ok(slice.entities.iter().filter_map(|entity| entity.to_json_value().ok()).collect())
-    }
-
     /// The decision on a question in the words of the schema. Blocks where the store must be asked.
     pub fn inquire(&self, generation: &Generation, inquiry: &Inquiry<'_>) -> Result<Decision, InquiryError> {
         let is_disabled = |user| self.store.disabled_at(user).map(|since| since.is_some());
@@ -331,6 +286,23 @@ impl Engine {
         let stamp = self.versions.stamp(before, facts.made_of(user, resource));
         self.facts.insert((user, resource.clone()), Arc::clone(&facts), stamp, None);
         Ok((facts, stamp))
+    }
+}
+
+/// How many tests policies go by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TestCount {
+    /// How many there are, if any are to be run.
+    pub now: Option<u32>,
+    /// How many there were before there were none, although they are to be run.
+    pub lost: Option<u32>,
+}
+
+impl TestCount {
+    /// What is so when there are this many.
+    fn followed_by(self, now: Option<u32>) -> Self {
+        let lost = if now == Some(0) { self.lost.or(self.now.filter(|&before| before > 0)) } else { None };
+        Self { now, lost }
     }
 }
 

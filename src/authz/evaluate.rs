@@ -8,7 +8,7 @@ use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::ValidatorSchema;
 
-use super::analysis::explain::{self, Miss};
+use super::analysis::explain::{self, Reviewed};
 use super::decision::Decision;
 use super::entities::{self, Slice};
 use super::facts::Facts;
@@ -75,25 +75,26 @@ impl From<String> for Failure {
     }
 }
 
-/// What stood in the way of each policy that permits the action in general.
-pub(super) fn misses(
+/// What held of the policies that determined `decision`, and what stood in the way of each that permits the action in general.
+pub(super) fn review(
+    decision: &Decision,
     generation: &Generation,
     action: u16,
-    subject: &Subject<'_>,
-    resource: &Resource,
+    (subject, resource): (&Subject<'_>, &Resource),
     facts: &Facts,
     circumstances: &Circumstances<'_>,
     load: LoadFacts<'_>,
-) -> Result<Vec<Miss>, StoreError> {
-    let Some(action) = generation.prepared().action(action) else { return Ok(Vec::new()) };
+) -> Result<Reviewed, StoreError> {
+    let nothing = Reviewed { deciding: Vec::new(), misses: Vec::new() };
+    let Some(action) = generation.prepared().action(action) else { return Ok(nothing) };
     match ask(generation, action, subject, resource, facts, circumstances, load) {
         Ok(Asked { request, entities }) => {
-            let unsatisfied = generation.index().unsatisfied(&action.keys, &request, &entities);
-            Ok(explain::misses(&unsatisfied, &request, &entities))
+            let is_denied = decision.permit().is_none();
+            Ok(explain::review(generation, &action.keys, (&request, &entities), decision.policies(), is_denied))
         }
         Err(Failure::Store(error)) => Err(error),
         // What cannot be asked about is told by the decision.
-        Err(Failure::Other(_)) => Ok(Vec::new()),
+        Err(Failure::Other(_)) => Ok(nothing),
     }
 }
 

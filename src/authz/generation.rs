@@ -6,6 +6,7 @@
 mod contents;
 pub(super) mod depth;
 mod entities;
+mod export;
 pub(super) mod files;
 mod found;
 mod invariants;
@@ -20,19 +21,23 @@ use std::fmt;
 use std::sync::Arc;
 
 use cedar_policy::{Entity, PolicyId, PolicySet, Schema};
+use cedar_policy_core::ast;
+use serde::Serialize;
 
 pub use self::contents::Contents;
+pub use self::export::{export_files, folders as export_folders};
 use self::files::Files;
 pub use self::files::{Origin, Texts};
 pub(super) use self::files::{SourceFile, read_existing};
 pub use self::found::Found;
+pub(super) use self::found::Tests;
 pub(super) use self::invariants::Stated;
 pub use self::invariants::{FOLDER as INVARIANTS, Invariant, load_invariants};
 pub use self::proofs::Proofs;
 pub use self::restore::{RestoreError, Restored, export, failing_tests, restore};
 pub(super) use self::steady::{Links, settled, unsettled};
 use super::actions::{Action, Actions};
-use super::analysis::tests::{Report, Suite};
+use super::analysis::tests::Report;
 use super::filed::Filed;
 use super::index::PolicyIndex;
 use super::prepared::Prepared;
@@ -73,6 +78,24 @@ pub struct Generation {
     has_entities: bool,
     files: Vec<String>,
     contents: Contents,
+    tests: Option<u32>,
+    /// Whether it was kept, and not read from files.
+    is_recorded: bool,
+}
+
+/// Where a policy stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PolicyPlace {
+    /// The name of the file.
+    pub file: String,
+    /// The line in which it begins, counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for PolicyPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 /// Why there is no generation: everything that is wrong with the files, each with its place.
@@ -105,8 +128,16 @@ pub fn load_with(
 pub fn load_kept(contents: &Contents, number: u64) -> Result<Generation, LoadError> {
     let texts = |folder: PolicyFolder| contents.texts(folder, format!("generation:{number}:{}", folder.as_str()));
     let (policies, schema) = (texts(PolicyFolder::Policies).policies(), texts(PolicyFolder::Schema).schema());
-    let found = Found { policies, schema, contents: Some(contents.clone()), tests: Ok(None), stated: Ok(None) };
-    found.load(|_| number, &crate::authz::entities::samples())
+    let found = Found {
+        policies,
+        schema,
+        contents: Some(contents.clone()),
+        tests: Ok(None),
+        is_tested: false,
+        stated: Ok(None),
+    };
+    let kept = found.load(|_| number, &crate::authz::entities::samples())?;
+    Ok(Generation { is_recorded: true, ..kept })
 }
 
 /// Reads and validates a generation, and gives the files that were read as well: what is found out of it can then be told
@@ -117,20 +148,22 @@ pub(super) fn load_with_files(source: &Source, built: &[Entity]) -> (Vec<SourceF
     (read, found.load(|_| 1, built))
 }
 
-/// Finds out whether the generation decides as the tests expect.
-fn test(generation: &Generation, tests: Result<Option<Suite>, Vec<Problem>>) -> Result<(), LoadError> {
-    let report = tests.and_then(|suite| suite.map(|suite| suite.run(generation)).transpose());
+/// Finds out whether the generation decides as the tests expect; gives how many there are.
+fn test(generation: &Generation, tests: &Tests) -> Result<u32, LoadError> {
+    let suite = tests.as_ref().map_err(Clone::clone);
+    let report = suite.and_then(|suite| suite.as_ref().map(|suite| suite.run(generation)).transpose());
+    let count: usize = report.iter().flatten().map(|report| report.results().len()).sum();
     let problems = match report {
         Ok(report) => report.iter().flat_map(Report::problems).cloned().collect(),
         Err(problems) => problems,
     };
-    if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
+    if problems.is_empty() { Ok(u32::try_from(count).unwrap_or(u32::MAX)) } else { Err(LoadError { problems }) }
 }
 
 fn load_files(
     found: Found,
     holds: impl FnOnce(&Generation, &Stated) -> Result<(), LoadError>,
-    number: impl FnOnce(&Contents) -> u64,
+    number: impl FnOnce(&Generation) -> u64,
     built: &[Entity],
 ) -> Result<Generation, LoadError> {
     let mut problems = Vec::new();
@@ -188,11 +221,13 @@ fn load_files(
         schema_origin: schema_files.origin,
         files: policy_files.names().chain(schema_files.names()).map(str::to_owned).collect(),
         contents,
+        tests: None,
+        is_recorded: false,
     };
-    test(&generation, found.tests)?;
+    generation.tests = Some(test(&generation, &found.tests)?).filter(|_| found.is_tested);
     holds(&generation, &found.stated)?;
     // Only what is in force is known by a number, and only that has tables.
-    generation.number = number(&generation.contents);
+    generation.number = number(&generation);
     generation.tables = Tables::new(generation.number, &generation.prepared, &generation.index);
     Ok(generation)
 }
@@ -211,6 +246,16 @@ impl Generation {
     /// The name of the file that has the policy.
     pub fn policy_file(&self, policy: &PolicyId) -> Option<&str> {
         self.policy_files.get(policy).map(|name| &**name)
+    }
+
+    /// Where the policy with this identifier stands, if it is one of these.
+    pub fn policy_place(&self, policy: &str) -> Option<PolicyPlace> {
+        let id = PolicyId::new(policy);
+        let file = self.policy_file(&id)?.to_owned();
+        let policy: &ast::Policy = self.policies.policy(&id)?.as_ref();
+        let before = policy.loc().and_then(|loc| loc.src.get(..loc.start()));
+        let line = before.map_or(1, |before| 1 + before.bytes().filter(|&byte| byte == b'\n').count());
+        Some(PolicyPlace { file, line })
     }
 
     /// The same policies, as they are asked.
@@ -284,9 +329,44 @@ impl Generation {
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
+
+    /// The same, followed by what is read from where these files came from.
+    pub(super) fn in_place_of(self, [policies_origin, schema_origin]: [Origin; 2]) -> Self {
+        Self { policies_origin, schema_origin, ..self }
+    }
+
+    /// How many tests it went by, if any were to be run and that is known.
+    pub fn tests(&self) -> Option<u32> {
+        self.tests
+    }
+
+    /// The same, known to have passed so many tests.
+    #[must_use]
+    pub fn that_passed(self, tests: Option<u32>) -> Self {
+        Self { tests, ..self }
+    }
+
+    /// Whether it is from the history, and not read from files.
+    pub fn is_recorded(&self) -> bool {
+        self.is_recorded
+    }
 }
 
 impl LoadError {
+    /// Why the generation with this number, the newest in the history, does not stand in for files that cannot be taken.
+    pub fn of_recorded(number: u64, problems: &[Problem]) -> Self {
+        let what = "this is the newest in the history, and cannot stand in for the files either";
+        let first = Problem::with(&format!("generation:{number}"), what);
+        Self { problems: [&[first], problems].concat() }
+    }
+
+    /// This, and what else is wrong.
+    #[must_use]
+    pub(super) fn and(mut self, more: Self) -> Self {
+        self.problems.extend(more.problems);
+        self
+    }
+
     /// Everything that is wrong: at least one problem.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

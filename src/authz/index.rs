@@ -96,17 +96,23 @@ impl PolicyIndex {
         answer.concluded()
     }
 
-    /// The permits whose scopes hold for the request, and which it does not satisfy; in the order of the set.
-    pub(super) fn unsatisfied(&self, action: &ActionKeys, request: &Request, entities: &Entities) -> Vec<&Policy> {
-        let Some(asked) = Asked::of(request, entities, action) else { return Vec::new() };
+    /// The permits for the action that the request does not satisfy: those whose scopes hold for it, and those that are for
+    /// another principal or resource of the same types; in the order of the set.
+    pub(super) fn unsatisfied(
+        &self,
+        action: &ActionKeys,
+        request: &Request,
+        entities: &Entities,
+    ) -> (Vec<&Policy>, Vec<&Policy>) {
+        let Some(asked) = Asked::of(request, entities, action) else { return Default::default() };
         let evaluator = Evaluator::new(request.clone(), entities, Extensions::all_available());
-        let candidates = self.shelves.candidates(&asked).into_iter().filter_map(|at| self.at(at));
-        let permits =
-            candidates.filter(|indexed| indexed.policy.effect() == Effect::Permit && indexed.scope.holds(&asked));
-        permits
-            .filter(|indexed| !matches!(indexed.is_satisfied(&asked, &evaluator), Ok(true)))
-            .map(|indexed| &indexed.policy)
-            .collect()
+        let permits = self.policies.iter().filter(|indexed| indexed.policy.effect() == Effect::Permit);
+        let permits = permits.filter(|indexed| indexed.scope.fits_types(&asked));
+        let (within, beside): (Vec<&Indexed>, Vec<&Indexed>) =
+            permits.filter(|indexed| indexed.scope.is_for(action)).partition(|indexed| indexed.scope.holds(&asked));
+        let is_unsatisfied = |indexed: &&Indexed| !matches!(indexed.is_satisfied(&asked, &evaluator), Ok(true));
+        let within = within.into_iter().filter(is_unsatisfied).map(|indexed| &indexed.policy);
+        (within.collect(), beside.into_iter().map(|indexed| &indexed.policy).collect())
     }
 
     fn authorize_by_all(&self, request: &Request, entities: &Entities) -> Authorization {

@@ -3,6 +3,7 @@
 //! Only canonical paths are matched, so what is matched here is what the application behind the proxy will serve.
 
 mod file;
+mod near;
 mod pattern;
 mod reach;
 mod tree;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use cedar_policy::{EntityTypeName, EntityUid, Schema};
 
+pub use self::near::{Differs, Near};
 use self::pattern::Pattern;
 pub use self::reach::{Unreached, Why};
 use self::tree::{Node, segment_len};

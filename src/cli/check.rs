@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use self::explanation::{CredentialUsed, Explanation, Principal, Route, Step};
+use self::explanation::{CredentialUsed, Explanation, NearRoute, Principal, Route, Step};
 use super::console::Console;
 use super::settings::Settings;
 use super::{DENIED, arguments, password};
@@ -125,11 +125,14 @@ pub(in crate::cli) fn explain(console: &Console, caller: &Caller, asked: &Asked<
     let engine = &console.app.engine;
     let generation = engine.generation();
     explanation.generation = generation.number();
+    let file = generation.files().iter().find(|file| file.ends_with("routes.toml"));
+    let file = file.map(String::as_str).unwrap_or_default();
     let Some(found) = generation.routes().find(host.as_str(), method, &path) else {
+        let near = generation.routes().near(host.as_str(), method, &path);
+        explanation.near_routes = near.iter().map(|near| NearRoute::new(file, near)).collect();
         return Ok(explanation.conclude(Step::NoRoute));
     };
-    let file = generation.files().iter().find(|file| file.ends_with("routes.toml"));
-    explanation.route = Some(Route::new(file.map(String::as_str).unwrap_or_default(), found.route));
+    explanation.route = Some(Route::new(file, found.route));
     let resource = Resource::from_parts(&found.route.resource_type, found.resource_id);
     explanation.resource = Some((&resource).into());
 

@@ -9,7 +9,7 @@ use super::settings::Settings;
 use crate::accounts::{AccountError, Accounts, Actor};
 use crate::app::App;
 use crate::clock::SystemClock;
-use crate::config::{Config, DecisionTarget, Prove};
+use crate::config::{Config, DecisionTarget, OnError, Prove};
 use crate::telemetry::log;
 
 /// How many things are read at a time.
@@ -62,12 +62,9 @@ impl Console {
         // Nothing comes into force here either: the server proves what it takes up.
         config.policy.prove = Prove::Off;
         config.policy.shadow = None;
-        if settings.names_policies() {
-            let app = App::open(&config, Arc::new(SystemClock))?;
-            return Ok(Self { app, actor: Actor::console() });
-        }
-        let (app, unused) = App::open_for_console(&config, Arc::new(SystemClock))?;
-        if let Some(error) = unused {
+        config.policy.on_error = if settings.names_policies() { OnError::Refuse } else { OnError::LastGood };
+        let app = App::open(&config, Arc::new(SystemClock))?;
+        if let Some(error) = app.engine.last_reload_error() {
             let first = error.problems().first().map(ToString::to_string).unwrap_or_default();
             warn(&format!(
                 "generation {}, the newest that is recorded, decides in place of the files, which cannot be loaded: {}\n  \

@@ -4,12 +4,14 @@ mod check;
 mod corpus;
 mod diff;
 mod explain;
+mod export;
 mod fmt;
 mod history;
 mod matrix;
 mod prove;
 mod replay;
 mod rollback;
+mod shadow;
 mod side;
 mod solving;
 mod test;
@@ -30,11 +32,13 @@ pub(super) enum Policy {
     Corpus(corpus::Corpus),
     Diff(diff::Diff),
     Explain(explain::Explain),
+    Export(export::Export),
     Matrix(matrix::Matrix),
     Prove(prove::Prove),
     Replay(replay::Replay),
     History(history::History),
     Rollback(rollback::Rollback),
+    Shadow(shadow::Shadow),
     Test(test::Test),
 }
 
@@ -47,11 +51,13 @@ impl Policy {
             Self::Corpus(command) => command.run(settings),
             Self::Diff(command) => command.run(settings),
             Self::Explain(command) => command.run(settings),
+            Self::Export(command) => command.run(settings),
             Self::Matrix(command) => command.run(settings),
             Self::Prove(command) => command.run(settings),
             Self::Replay(command) => command.run(settings),
             Self::History(command) => command.run(settings),
             Self::Rollback(command) => command.run(settings),
+            Self::Shadow(command) => command.run(settings),
             Self::Test(command) => command.run(settings),
         }
     }

@@ -14,7 +14,7 @@ const BUILT_IN: &str = "built-in";
 pub(super) static SECTION: Section = Section {
     name: "policy",
     doc: "Where the policies are, and how changes get in.",
-    keys: &[&POLICIES, &SCHEMA, &TESTS, &PROVE, &PROVE_TIMEOUT_SECS, &WATCH, &SHADOW],
+    keys: &[&POLICIES, &SCHEMA, &ON_ERROR, &TESTS, &PROVE, &PROVE_TIMEOUT_SECS, &WATCH, &SHADOW],
 };
 
 const FOLDER: Shape = Shape::Text("the path of a folder, or `built-in`");
@@ -32,6 +32,15 @@ static SCHEMA: Key = Key {
     shape: FOLDER,
     default: Some("schema"),
     doc: "The folder of the Cedar schema, the routes and the entities, or `built-in`, as with the policies.",
+};
+
+static ON_ERROR: Key = Key {
+    name: "policy.on_error",
+    shape: Shape::Text("`auto`, `last_good` or `refuse`"),
+    default: Some("auto"),
+    doc: "What a server does at its start with files that it cannot take: `last_good` decides by the newest generation in \
+          the history, if there is one, until the files are right; `refuse` does not start. `auto` is `refuse` where \
+          `--policies` or `--schema` is on the command line, and else `last_good`.",
 };
 
 static WATCH: Key = Key {
@@ -78,6 +87,8 @@ pub struct Policy {
     pub policies: Folder,
     /// The folder of the Cedar schema, the routes and the entities.
     pub schema: Folder,
+    /// What a start does with files that cannot be taken.
+    pub on_error: OnError,
     /// Whether they are watched.
     pub watch: bool,
     /// Whether the tests beside the policies must pass.
@@ -88,6 +99,15 @@ pub struct Policy {
     pub prove_timeout: Duration,
     /// The folder of candidate policies, if there is one.
     pub shadow: Option<PathBuf>,
+}
+
+/// What a start does with files that cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// It decides by the newest generation in the history until they can be.
+    LastGood,
+    /// It fails.
+    Refuse,
 }
 
 /// Whether invariants must hold.
@@ -171,10 +191,20 @@ impl Policy {
             "required" => Some(Prove::Required),
             _ => None,
         });
+        let is_on_command_line = |key| matches!(reader.origin(key), Origin::Flag { .. });
+        let is_typed = [&POLICIES, &SCHEMA].into_iter().any(is_on_command_line);
+        let on_error = reader.one(&ON_ERROR, |text| match text {
+            // Whoever types a folder means that one, and sees what becomes of it.
+            "auto" if is_typed => Some(OnError::Refuse),
+            "auto" | "last_good" => Some(OnError::LastGood),
+            "refuse" => Some(OnError::Refuse),
+            _ => None,
+        });
         let prove_timeout = reader.number(&PROVE_TIMEOUT_SECS).map(Duration::from_secs);
         Some(Self {
             policies: policies?,
             schema: schema?,
+            on_error: on_error?,
             watch: watch?,
             tests: tests?,
             prove: prove?,

@@ -51,6 +51,20 @@ fn a_candidate_and_its_log_are_named_as_the_policies_and_the_decision_log_are() 
 }
 
 #[test]
+fn a_start_goes_by_the_history_unless_a_folder_is_typed_or_somebody_says_otherwise() {
+    let typed = [FlagValue { key: "policy.schema", flag: "--schema", value: "schema".into() }];
+    let named = "[policy]\npolicies = 'policies'\n";
+    let on_error = |text: &str, flags: &[FlagValue]| load(text, &[], flags).unwrap().0.policy.on_error;
+    assert_eq!((on_error("", &[]), on_error(named, &[])), (OnError::LastGood, OnError::LastGood));
+    assert_eq!(on_error(named, &typed), OnError::Refuse);
+    for (value, expected) in [("last_good", OnError::LastGood), ("refuse", OnError::Refuse)] {
+        let text = format!("[policy]\non_error = '{value}'\n");
+        assert_eq!((on_error(&text, &[]), on_error(&text, &typed)), (expected, expected));
+    }
+    assert!(problems("[policy]\non_error = 'ignore'\n").starts_with("gatepost.toml:2: "));
+}
+
+#[test]
 fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
     let file = "[decision]\nlisten = '127.0.0.1:1'\ndeadline_ms = 0x10\n[portal]\nlisten = '127.0.0.1:2'\n";
     let environment = [("GATEPOST_PORTAL_LISTEN", "127.0.0.1:3"), ("GATEPOST_DECISION_LISTEN", "127.0.0.1:4")];

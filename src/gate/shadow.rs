@@ -4,15 +4,19 @@
 //! Whoever decides copies the question into a bounded queue and goes on; when that is full, the question is dropped and
 //! counted. The thread works for as long as it rests, at most: what the candidate costs is half of one core.
 
+mod tally;
+
 use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::tally::Tally;
 use super::answer::Decided;
 use super::asked::Asked;
 use crate::accounts;
@@ -20,8 +24,8 @@ use crate::authn::Verified;
 use crate::authz::routes::Match;
 use crate::authz::{Candidates, Circumstances, Compared, Decision, Disagreement, Engine, Question, Resource, Subject};
 use crate::cache::Stamp;
-use crate::model::{DecisionId, Timestamp};
-use crate::telemetry::{Metrics, Queue, ShadowDecision, ShadowLog, ShadowRecord, ShadowResource};
+use crate::model::{DecisionId, PolicyDigest, Timestamp};
+use crate::telemetry::{Metrics, Queue, ShadowDecision, ShadowLog, ShadowRecord, ShadowResource, ShadowResult};
 
 /// How many questions wait at most: as many as a busy listener is asked while the thread rests.
 const MOST_WAITING: usize = 4_096;
@@ -31,6 +35,8 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 const GATHERING: Duration = Duration::from_millis(10);
 /// After so much work the thread rests as long as it took.
 const BURST: Duration = Duration::from_millis(1);
+/// What was compared is told after so much time without a question.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// The way to the candidate. The thread ends with this.
 pub struct Shadow {
@@ -60,13 +66,15 @@ struct Comparing {
     engine: Arc<Engine>,
     log: ShadowLog,
     metrics: Arc<Metrics>,
+    /// How many were not compared since that was told.
+    dropped: AtomicU64,
 }
 
 impl Shadow {
     /// Starts the thread, which asks the candidate of `engine`.
     pub fn start(engine: Arc<Engine>, log: ShadowLog, metrics: Arc<Metrics>) -> io::Result<Self> {
-        let (queue, comparing) =
-            (Arc::new(Queue::new(MOST_WAITING, usize::MAX)), Arc::new(Comparing { engine, log, metrics }));
+        let queue = Arc::new(Queue::new(MOST_WAITING, usize::MAX));
+        let comparing = Arc::new(Comparing { engine, log, metrics, dropped: AtomicU64::new(0) });
         let bytes = Arc::new(Semaphore::new(MOST_BYTES));
         let shadow = Self { queue: Arc::clone(&queue), bytes, comparing: Arc::clone(&comparing) };
         let work = move || queue.while_worked_off(|queue| comparing.work_off(queue));
@@ -87,7 +95,7 @@ impl Shadow {
             return;
         };
         let Some(bytes) = self.room_for(asked, found) else {
-            self.comparing.metrics.shadow_dropped();
+            self.comparing.drop_one();
             return;
         };
         let told = Told {
@@ -104,7 +112,7 @@ impl Shadow {
             _bytes: bytes,
         };
         if !self.queue.push(told) {
-            self.comparing.metrics.shadow_dropped();
+            self.comparing.drop_one();
         }
     }
 
@@ -141,14 +149,33 @@ impl Comparing {
         self.engine.candidates().is_some_and(|candidates| candidates.current().is_some())
     }
 
+    fn drop_one(&self) {
+        self.metrics.shadow_dropped();
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take_dropped(&self) -> u64 {
+        self.dropped.swap(0, Ordering::Relaxed)
+    }
+
     fn work_off(&self, queue: &Queue<Told>) {
-        let mut questions = Vec::new();
-        while queue.take(&mut questions) {
+        let (mut questions, mut tally) = (Vec::new(), Tally::default());
+        loop {
+            if !tally.is_empty() && !queue.goes_on_within(QUIET) {
+                tally.tell(&self.log, || self.take_dropped());
+            }
+            if !queue.take(&mut questions) {
+                break;
+            }
             let mut began = Instant::now();
             for told in questions.drain(..) {
                 // Whatever a candidate may do to this thread, the next question is another one.
-                if !catch_unwind(AssertUnwindSafe(|| self.compare(&told))).unwrap_or(false) {
-                    self.metrics.shadow_dropped();
+                match catch_unwind(AssertUnwindSafe(|| self.compare(&told))).unwrap_or_default() {
+                    Some((candidate, result)) => {
+                        let policies = (told.live.generation(), candidate);
+                        tally.add(policies, told.at, result, &self.log, || self.take_dropped());
+                    }
+                    None => self.drop_one(),
                 }
                 let spent = began.elapsed();
                 if spent >= BURST {
@@ -159,12 +186,13 @@ impl Comparing {
             }
             queue.gather(GATHERING);
         }
+        tally.tell(&self.log, || self.take_dropped());
     }
 
-    /// Counts and logs what the candidate makes of it; false if that could not be found out.
-    fn compare(&self, told: &Told) -> bool {
+    /// Counts and logs what the candidate makes of it, and gives it; nothing if that could not be found out.
+    fn compare(&self, told: &Told) -> Option<(PolicyDigest, ShadowResult)> {
         let current = self.engine.candidates().map(Candidates::current);
-        let Some(candidate) = current.as_deref().and_then(Option::as_ref) else { return false };
+        let candidate = current.as_deref().and_then(Option::as_ref)?;
         let question = Question {
             subject: told.verified.as_deref().map_or(Subject::Anonymous, accounts::subject),
             // Nothing is remembered.
@@ -186,7 +214,7 @@ impl Comparing {
             Ok(compared) => compared,
             Err(error) => {
                 tracing::debug!(%error, "the candidate could not be asked");
-                return false;
+                return None;
             }
         };
         self.metrics.shadowed(result);
@@ -199,6 +227,7 @@ impl Comparing {
                 generation: live.generation(),
                 candidate: candidate.digest(),
                 principal: verified.map(Verified::user_id),
+                role: live.role(),
                 credential: verified.map(Verified::kind),
                 credential_id: verified.map(Verified::id),
                 action: &action,
@@ -211,6 +240,6 @@ impl Comparing {
                 shadow: ShadowDecision::new(opinion.allowed, &opinion.policies, &opinion.errors),
             });
         }
-        true
+        Some((candidate.digest(), result))
     }
 }

@@ -123,6 +123,8 @@ pub struct PolicyGeneration {
     pub user: Option<UserId>,
     /// What its files come to.
     pub digest: PolicyDigest,
+    /// How many tests it went by, if any were to be run and that is known.
+    pub tests: Option<u32>,
     /// The files, sorted.
     pub files: Vec<PolicyFile>,
 }

@@ -50,6 +50,7 @@ pub struct Metrics {
     decision_log_dropped: Counter,
     decisions_shed: Counter,
     policy_generation: Gauge<u64, AtomicU64>,
+    policy_files_refused: Gauge<u64, AtomicU64>,
     policy_reload_failures: Counter,
     shadow_decisions: [Counter; 5],
     shadow_dropped: Counter,
@@ -75,6 +76,12 @@ impl Metrics {
         registry.register("cache_lookups", "Look-ups in caches, by whether they found something", lookups.clone());
         let policy_generation = Gauge::<u64, AtomicU64>::default();
         registry.register("policy_generation", "Generation of the policies in force", policy_generation.clone());
+        let policy_files_refused = Gauge::<u64, AtomicU64>::default();
+        registry.register(
+            "policy_files_refused",
+            "Whether the policies in force are older than their files, which cannot be taken",
+            policy_files_refused.clone(),
+        );
         let shadow_decisions = Family::<[(&str, &str); 1], Counter>::default();
         registry.register(
             "shadow_decisions",
@@ -108,6 +115,7 @@ impl Metrics {
             decision_log_dropped: counter("decision_log_dropped", "Decisions that are missing from the decision log"),
             decisions_shed: counter("decisions_shed", "Decisions refused because too many were waiting for the store"),
             policy_generation,
+            policy_files_refused,
             policy_reload_failures: counter(
                 "policy_reload_failures",
                 "Changes of the policies that could not be loaded",
@@ -174,6 +182,11 @@ impl Metrics {
     /// Tells which generation of the policies is in force.
     pub fn set_policy_generation(&self, generation: u64) {
         self.policy_generation.set(generation);
+    }
+
+    /// Tells whether the policies in force are older than their files, which cannot be taken.
+    pub fn set_policy_files_refused(&self, is_refused: bool) {
+        self.policy_files_refused.set(is_refused.into());
     }
 
     /// Counts a change of the policies that could not be loaded.
@@ -243,6 +256,7 @@ mod tests {
         metrics.looked_up(CacheName::Credentials, true);
         metrics.set_policy_generation(3);
         metrics.reload_failed();
+        metrics.set_policy_files_refused(true);
         metrics.decision_log_dropped().inc();
         metrics.shadowed(ShadowResult::Loses);
         metrics.set_candidate_loaded(true);
@@ -260,6 +274,7 @@ mod tests {
             "gatepost_decision_errors_total 1",
             "gatepost_decision_log_dropped_total 1",
             "gatepost_policy_generation 3",
+            "gatepost_policy_files_refused 1",
             "gatepost_policy_reload_failures_total 1",
             r#"gatepost_shadow_decisions_total{result="loses"} 1"#,
             r#"gatepost_shadow_decisions_total{result="stale"} 0"#,

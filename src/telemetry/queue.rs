@@ -79,6 +79,17 @@ impl<T> Queue<T> {
         !done.is_empty()
     }
 
+    /// Waits until there are items, or none can come any more; false if that takes longer than `time`.
+    pub fn goes_on_within(&self, time: Duration) -> bool {
+        let mut waiting = self.lock();
+        waiting.worker_sleeps = true;
+        let is_idle = |waiting: &mut Waiting<T>| waiting.is_open && waiting.items.is_empty();
+        let waited = self.begun.wait_timeout_while(waiting, time, is_idle);
+        let (mut waiting, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        waiting.worker_sleeps = false;
+        !timeout.timed_out()
+    }
+
     /// Waits for more items to come, unless none can or there are enough.
     pub fn gather(&self, time: Duration) {
         let is_too_little = |waiting: &mut Waiting<T>| waiting.is_open && waiting.items.len() < self.enough;
@@ -136,8 +147,10 @@ mod tests {
         let mut taken = vec![0];
         assert!(queue.take(&mut taken));
         assert_eq!(taken, [1, 2, 3]);
-        assert!(queue.push(5));
+        assert!(!queue.goes_on_within(Duration::ZERO));
+        assert!(queue.push(5) && queue.goes_on_within(Duration::MAX));
         queue.close();
+        assert!(queue.goes_on_within(Duration::MAX));
         assert!(!queue.push(6) && !queue.is_open());
         // There is nothing to wait for.
         queue.gather(Duration::MAX);

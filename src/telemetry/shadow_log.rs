@@ -1,18 +1,20 @@
-//! The shadow log: one line of JSON for each decision on which a candidate disagrees.
+//! The shadow log: one line of JSON for each decision on which a candidate disagrees, and one now and then for how many were
+//! compared.
 
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Metrics;
 use super::line_log::{LineLog, LogError, Name, Output};
-use crate::model::{CredentialKind, DecisionId, PolicyDigest, Timestamp, UserId};
+use crate::model::{CredentialKind, DecisionId, PolicyDigest, Role, Timestamp, UserId};
 
 /// What a candidate makes of a decision, as the shadow log and the metrics name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ShadowResult {
     /// The same.
@@ -58,6 +60,8 @@ pub struct ShadowRecord<'a> {
     pub candidate: PolicyDigest,
     /// Who asked; nobody if that is unknown.
     pub principal: Option<UserId>,
+    /// Their role on the resource's application, if they have one.
+    pub role: Option<Role>,
     /// The kind of the credential.
     pub credential: Option<CredentialKind>,
     /// Its identifier, never the credential itself.
@@ -110,8 +114,34 @@ impl<'a> ShadowDecision<'a> {
     }
 }
 
-fn texts<S: serde::Serializer>(texts: &&[Arc<str>], serializer: S) -> Result<S::Ok, S::Error> {
+fn texts<S: Serializer>(texts: &&[Arc<str>], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(texts.iter().map(|text| &**text))
+}
+
+/// How many decisions were compared in some time: those of one generation with one candidate.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ShadowTally {
+    /// The time of the last decision.
+    pub time: Timestamp,
+    /// The time of the first one.
+    pub since: Timestamp,
+    /// The generation that decided.
+    pub generation: u64,
+    /// What the candidate's files come to.
+    pub candidate: PolicyDigest,
+    /// How many, by what the candidate made of them, in the order of [`ShadowResult::ALL`].
+    #[serde(serialize_with = "by_result")]
+    pub compared: [u64; 5],
+    /// How many were not compared in this time, whatever decided them.
+    pub dropped: u64,
+}
+
+fn by_result<S: Serializer>(counts: &[u64; 5], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(counts.len()))?;
+    for (result, count) in ShadowResult::ALL.iter().zip(counts) {
+        map.serialize_entry(result, count)?;
+    }
+    map.end()
 }
 
 /// The shadow log.
@@ -129,6 +159,11 @@ impl ShadowLog {
         self.0.push(|queue| line(record).is_ok_and(|line| queue.push_line(&line)));
     }
 
+    /// Takes a tally, as it takes a record.
+    pub fn record_tally(&self, tally: &ShadowTally) {
+        self.0.push(|queue| line(tally).is_ok_and(|line| queue.push_line(&line)));
+    }
+
     /// Opens its file again, if it goes to one. Blocks.
     pub fn reopen(&self) {
         self.0.reopen();
@@ -141,7 +176,7 @@ impl ShadowLog {
     }
 }
 
-fn line(record: &ShadowRecord<'_>) -> io::Result<Vec<u8>> {
+fn line(record: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(record)?;
     line.push(b'\n');
     Ok(line)
@@ -161,6 +196,7 @@ mod tests {
             generation: 3,
             candidate: PolicyDigest::from_bytes([0xab; 32]),
             principal: Some(UserId::from_bytes([2; 16])),
+            role: Some(Role::Operator),
             credential: Some(CredentialKind::ApiKey),
             credential_id: Some("03030303-0303-0303-0303-030303030303"),
             action: "DeviceAction",
@@ -174,6 +210,16 @@ mod tests {
         };
         let line = String::from_utf8(line(&record).unwrap()).unwrap();
         assert_eq!(line.find(|c: char| c < ' '), Some(line.len() - 1));
-        insta::assert_snapshot!(line.trim_end(), @r#"{"time":"2025-11-24T16:00:00.123456Z","decision_id":"01010101-0101-0101-0101-010101010101","change":"loses","generation":3,"candidate":"abababababababababababababababababababababababababababababababab","principal":"02020202-0202-0202-0202-020202020202","credential":"api_key","credential_id":"03030303-0303-0303-0303-030303030303","action":"DeviceAction","resource":{"type":"Device","id":"d\u0001\n"},"client":"192.0.2.7","method":"POST","host":"api.example.com","path":"/a","live":{"decision":"allow","policies":["operator"],"errors":[]},"shadow":{"decision":"deny","policies":[],"errors":["while\nevaluating \"x\""]}}"#);
+        insta::assert_snapshot!(line.trim_end(), @r#"{"time":"2025-11-24T16:00:00.123456Z","decision_id":"01010101-0101-0101-0101-010101010101","change":"loses","generation":3,"candidate":"abababababababababababababababababababababababababababababababab","principal":"02020202-0202-0202-0202-020202020202","role":"operator","credential":"api_key","credential_id":"03030303-0303-0303-0303-030303030303","action":"DeviceAction","resource":{"type":"Device","id":"d\u0001\n"},"client":"192.0.2.7","method":"POST","host":"api.example.com","path":"/a","live":{"decision":"allow","policies":["operator"],"errors":[]},"shadow":{"decision":"deny","policies":[],"errors":["while\nevaluating \"x\""]}}"#);
+    }
+
+    #[test]
+    fn what_was_compared_is_one_line_by_result() {
+        let at = Timestamp::from_secs(1_764_000_000);
+        let candidate = PolicyDigest::from_bytes([0xab; 32]);
+        let tally =
+            ShadowTally { time: at, since: at, generation: 3, candidate, compared: [7, 1, 2, 0, 4], dropped: 5 };
+        let line = String::from_utf8(line(&tally).unwrap()).unwrap();
+        insta::assert_snapshot!(line.trim_end(), @r#"{"time":"2025-11-24T16:00:00.000000Z","since":"2025-11-24T16:00:00.000000Z","generation":3,"candidate":"abababababababababababababababababababababababababababababababab","compared":{"same":7,"gains":1,"loses":2,"error":0,"stale":4},"dropped":5}"#);
     }
 }

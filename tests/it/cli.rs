@@ -20,6 +20,7 @@ mod policy_test;
 mod probe;
 mod program;
 mod proved;
+mod proved_candidate;
 mod replay;
 mod serve;
 mod usage;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::accounts::{Actor, Result};
 use crate::audit::{self, Draft};
-use crate::authz::generation::{Contents, Generation, load_kept};
+use crate::authz::generation::{Contents, Generation, LoadError, load_kept};
+use crate::authz::problem::Problem;
 use crate::clock::Clock;
 use crate::model::{EventAction, PolicyFile, PolicyGeneration, ReloadCause, UserId};
 use crate::store::{Store, StoreError};
@@ -51,10 +52,18 @@ impl PolicyHistory {
     }
 
     /// The newest generation, under its number, for whoever decides where the files cannot be loaded; nothing if none is
-    /// kept, or if this version does not load it.
-    pub fn load_newest(&self) -> Result<Option<Generation>> {
-        let newest = self.newest(1)?.pop();
-        Ok(newest.and_then(|newest| load_kept(&Contents::new(newest.files), newest.number).ok()))
+    /// kept. The error says why it cannot: this version does not load it, or it is not what was written.
+    pub fn load_newest(&self) -> Result<Option<std::result::Result<Generation, LoadError>>> {
+        Ok(self.newest(1)?.pop().map(|PolicyGeneration { number, digest, tests, files, .. }| {
+            let contents = Contents::new(files);
+            if contents.digest() != digest {
+                let problem =
+                    Problem::with(&format!("generation:{number}"), "the files are not those that were recorded");
+                return Err(LoadError::of_recorded(number, &[problem]));
+            }
+            let kept = load_kept(&contents, number).map(|kept| kept.that_passed(tests));
+            kept.map_err(|error| LoadError::of_recorded(number, error.problems()))
+        }))
     }
 
     /// The generation with this number, if it is kept, and the one before it.
@@ -68,7 +77,7 @@ impl PolicyHistory {
     /// number that they go under: a server that reads them takes it.
     pub fn record_rollback(&self, actor: &Actor, contents: &Contents) -> Result<u64> {
         let event = audit::event(&actor.author(), EventAction::PoliciesReloaded, self.clock.now());
-        let waiting = self.waiting(1, contents, ReloadCause::Console, None, Some(event));
+        let waiting = self.waiting(1, contents, None, ReloadCause::Console, None, Some(event));
         Ok(self.write(&waiting)?)
     }
 
@@ -78,12 +87,13 @@ impl PolicyHistory {
         &self,
         least: u64,
         contents: &Contents,
+        tests: Option<u32>,
         cause: ReloadCause,
         user: Option<UserId>,
         event: Option<Draft>,
     ) -> u64 {
         let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(self.waiting(least, contents, cause, user, event));
+        all.push(self.waiting(least, contents, tests, cause, user, event));
         if all.len() > MOST_WAITING {
             all.remove(0);
         }
@@ -109,13 +119,14 @@ impl PolicyHistory {
         &self,
         number: u64,
         contents: &Contents,
+        tests: Option<u32>,
         cause: ReloadCause,
         user: Option<UserId>,
         event: Option<Draft>,
     ) -> Waiting {
         let files: Vec<PolicyFile> = contents.files().to_vec();
         let (at, digest) = (self.clock.now(), contents.digest());
-        Waiting { generation: PolicyGeneration { number, at, cause, user, digest, files }, event }
+        Waiting { generation: PolicyGeneration { number, at, cause, user, digest, tests, files }, event }
     }
 
     /// Writes in the order in which they were in force; gives the number of the last one.

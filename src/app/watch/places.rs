@@ -32,8 +32,6 @@ impl Places {
             places.add_folder(policies);
             // Policies that were refused may be right, and their tests or invariants be mended.
             places.add_folder(&policies.join(analysis::tests::FOLDER));
-        }
-        if let Some(policies) = source.policies.path() {
             places.add_folder(&policies.join(INVARIANTS));
         }
         if let Some(schema) = source.schema.path() {

@@ -85,6 +85,19 @@ fn test(generation: &Generation, source: &Source, findings: &mut Vec<Finding>) -
 }
 
 impl Report {
+    /// Adds that the tests are gone, if the generation `number` went by so many, and there are none beside the policies of
+    /// `source`, although a server would run them.
+    pub fn compare_tests(&mut self, source: &Source, number: u64, before: Option<u32>) {
+        let Some((before, folder)) = before.filter(|&before| before > 0).zip(source.policies.path()) else { return };
+        if source.tests && self.loads && self.tests.is_none() && self.count(Severity::Error) == 0 {
+            let message = format!("there is no test, and generation {number} went by {before}");
+            let problem = Problem::with(&folder.join(FOLDER).display().to_string(), message);
+            let problem =
+                problem.help("nothing holds policies any more to what they were held to: bring the tests back");
+            self.findings.push(Finding { rule: Rule::TestsGone, problem });
+        }
+    }
+
     /// How many findings are of this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.rule.severity() == severity).count()

@@ -72,7 +72,8 @@ fn engine(folder: &Path) -> Engine {
     let source =
         Source { policies: folder.join("policies").into(), schema: Folder::Usual(folder.join("schema")), tests: true };
     let capacity = EngineCapacity { facts: 10, decisions: 10 };
-    let engine = Engine::start(source, Proofs::off(), |_| 1, store, Arc::new(Versions::default()), capacity).unwrap();
+    let engine =
+        Engine::start(source, Proofs::off(), |_| 1, || None, store, Arc::new(Versions::default()), capacity).unwrap();
     engine.with_candidate(folder.join("candidate"))
 }
 

@@ -24,7 +24,10 @@ fn engine(policy: &str) -> (Engine, TempDir) {
     let source = Source { policies: policies.into(), schema, tests: true };
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("gatepost.db")).unwrap());
     let capacity = EngineCapacity { facts: 100, decisions: 100 };
-    (Engine::start(source, Proofs::off(), |_| 1, store, Arc::new(Versions::default()), capacity).unwrap(), folder)
+    (
+        Engine::start(source, Proofs::off(), |_| 1, || None, store, Arc::new(Versions::default()), capacity).unwrap(),
+        folder,
+    )
 }
 
 fn view<'a>(engine: &Engine, resource: &'a Resource) -> Question<'a> {

@@ -21,7 +21,7 @@ pub enum Origin {
 }
 
 /// What was read of one folder.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(in crate::authz) struct Files {
     pub(super) folder: String,
     pub(super) origin: Origin,

@@ -10,6 +10,9 @@ use crate::authz::analysis::tests::{FOLDER, Suite};
 use crate::authz::problem::Problem;
 use crate::model::{PolicyFile, PolicyFolder};
 
+/// The tests beside policies as they were read; nothing if there is no folder for them, or none are to be run.
+pub(in crate::authz) type Tests = Result<Option<Suite>, Vec<Problem>>;
+
 /// The files of a generation as they are on disk at one time, not parsed yet.
 #[derive(PartialEq)]
 pub struct Found {
@@ -17,7 +20,9 @@ pub struct Found {
     pub(super) schema: Result<Files, Vec<Problem>>,
     pub(super) contents: Option<Contents>,
     /// The tests that must pass.
-    pub(super) tests: Result<Option<Suite>, Vec<Problem>>,
+    pub(super) tests: Tests,
+    /// Whether there should be any.
+    pub(super) is_tested: bool,
     /// The invariants.
     pub(super) stated: Stated,
 }
@@ -47,10 +52,17 @@ impl Found {
         Self::settle(source, policies, schema)
     }
 
-    /// Reads the policies of a candidate. They are held against the schema of `live`, whatever is in its folder by now.
-    pub fn read_candidate(source: &Source, live: &Generation) -> Self {
+    /// Reads the policies of a candidate. They are held against the schema of `live`, whatever is in its folder by now. Where
+    /// there are no invariants beside them, those beside the policies of `live` count, which are in `live_source`.
+    pub fn read_candidate(source: &Source, live: &Generation, live_source: &Source) -> Self {
         let schema = live.contents.texts(PolicyFolder::Schema, source.schema.to_string());
-        Self::settle(source, |links| files::read_policies(links, source, None), |_| schema.schema())
+        let found = Self::settle(source, |links| files::read_policies(links, source, None), |_| schema.schema());
+        if found.stated != Ok(None) {
+            return found;
+        }
+        let stated = settled(|links| files::read_invariants(links, live_source, live.policies_origin));
+        let stated = stated.unwrap_or_else(|| Err(vec![unsettled(&live_source.policies.to_string())]));
+        Self { stated, ..found }
     }
 
     /// Reads all of it, until it is the same twice.
@@ -64,15 +76,15 @@ impl Found {
             let origin = policies.as_ref().ok().map(|files| files.origin);
             // What is built in is tested where it is built.
             let tested = source.policies.path().filter(|_| source.tests && origin == Some(Origin::Folder));
-            let tests = tested.map(|folder| Suite::read_once(links, &folder.join(FOLDER)));
-            let stated = origin.map(|origin| files::read_invariants(links, source, origin));
-            let (tests, stated) = (tests.unwrap_or(Ok(None)), stated.unwrap_or(Ok(None)));
-            Self { policies, schema, contents: None, tests, stated }
+            let tests = tested.map_or(Ok(None), |folder| Suite::read_once(links, &folder.join(FOLDER)));
+            // They are held against what stands in for policies that cannot be read, too.
+            let stated = files::read_invariants(links, source, origin.unwrap_or(Origin::Folder));
+            Self { policies, schema, contents: None, tests, is_tested: tested.is_some(), stated }
         });
         let mut found = found.unwrap_or_else(|| {
             let problem = unsettled(&source.policies.to_string());
             let (policies, schema) = (Err(vec![problem]), Err(Vec::new()));
-            Self { policies, schema, contents: None, tests: Ok(None), stated: Ok(None) }
+            Self { policies, schema, contents: None, tests: Ok(None), is_tested: false, stated: Ok(None) }
         });
         if let (Ok(policies), Ok(schema)) = (&found.policies, &found.schema) {
             found.contents = Some(Contents::of(policies, schema));
@@ -94,6 +106,21 @@ impl Found {
         self.contents.as_ref()
     }
 
+    /// Where policies and schema come from: what could not be read is in a folder.
+    pub(in crate::authz) fn origins(&self) -> [Origin; 2] {
+        [&self.policies, &self.schema].map(|files| files.as_ref().map_or(Origin::Folder, |files| files.origin))
+    }
+
+    /// The tests that were read.
+    pub(in crate::authz) fn tests(&self) -> &Tests {
+        &self.tests
+    }
+
+    /// Finds out whether these tests hold for `generation`; gives how many there are, if any are to be run.
+    pub(in crate::authz) fn test(&self, generation: &Generation) -> Result<Option<u32>, LoadError> {
+        super::test(generation, &self.tests).map(|count| Some(count).filter(|_| self.is_tested))
+    }
+
     /// The invariants that were read.
     pub(in crate::authz) fn stated(&self) -> &Stated {
         &self.stated
@@ -104,7 +131,7 @@ impl Found {
     ///
     /// `built` are samples of the entities that Gatepost itself builds, one at least of each type: a schema may leave out
     /// their types, but what it says of them must fit.
-    pub fn load(self, number: impl FnOnce(&Contents) -> u64, built: &[Entity]) -> Result<Generation, LoadError> {
+    pub fn load(self, number: impl FnOnce(&Generation) -> u64, built: &[Entity]) -> Result<Generation, LoadError> {
         self.load_if(|_, _| Ok(()), number, built)
     }
 
@@ -112,7 +139,7 @@ impl Found {
     pub(in crate::authz) fn load_if(
         self,
         holds: impl FnOnce(&Generation, &Stated) -> Result<(), LoadError>,
-        number: impl FnOnce(&Contents) -> u64,
+        number: impl FnOnce(&Generation) -> u64,
         built: &[Entity],
     ) -> Result<Generation, LoadError> {
         load_files(self, holds, number, built)

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::invariants::{self, Invariant, Stated};
 use super::{Generation, LoadError, Source};
 use crate::authz::analysis::progress::untold;
-use crate::authz::analysis::prove::{Conclusion, Proved, Refutation, prove};
+use crate::authz::analysis::prove::{Conclusion, Proved, Refutation, prove as prove_all};
 use crate::authz::analysis::solver::{HOW_TO_INSTALL, Solver};
 use crate::authz::problem::{Problem, with_causes};
 use crate::config::Prove;
@@ -33,9 +33,12 @@ pub struct Proofs {
     is_said: AtomicBool,
 }
 
+/// What was proved: of which policies, which invariants, and how strictly it was judged.
+type Asked = (PolicyDigest, Vec<Problem>, Prove);
+
 /// What came of a proof.
 struct Known {
-    of: (PolicyDigest, Vec<Problem>),
+    of: Asked,
     result: Result<(), LoadError>,
     /// Whether it would come out the same again.
     is_certain: bool,
@@ -57,6 +60,11 @@ impl Proofs {
     /// Proves nothing.
     pub fn off() -> Self {
         Self::new(Prove::Off, Duration::ZERO)
+    }
+
+    /// Whether anything is proved.
+    pub(in crate::authz) fn is_on(&self) -> bool {
+        self.prove != Prove::Off
     }
 
     /// Ends a proof that is being made, and makes no other.
@@ -85,21 +93,41 @@ impl Proofs {
         stated: &Stated,
         source: &Source,
     ) -> Result<(), LoadError> {
-        if self.prove == Prove::Off {
+        self.check_as(self.prove, generation, stated, source)
+    }
+
+    /// The same for policies that come into force by nothing of this: the error tells as well what is not proved.
+    pub(in crate::authz) fn check_candidate(
+        &self,
+        candidate: &Generation,
+        stated: &Stated,
+        source: &Source,
+    ) -> Result<(), LoadError> {
+        self.check_as(Prove::Required, candidate, stated, source)
+    }
+
+    fn check_as(
+        &self,
+        prove: Prove,
+        generation: &Generation,
+        stated: &Stated,
+        source: &Source,
+    ) -> Result<(), LoadError> {
+        if prove == Prove::Off {
             return Ok(());
         }
         let Some((invariants, _)) = invariants::parse(stated, generation)? else {
-            return match self.prove {
+            return match prove {
                 Prove::Required => Err(invariants::none(source)),
                 Prove::Off | Prove::Available => Ok(()),
             };
         };
         let Some(program) = (self.find)() else {
-            return self.without_solver(source, &format!("no solver is installed: {HOW_TO_INSTALL}"));
+            return self.without_solver(prove, source, &format!("no solver is installed: {HOW_TO_INSTALL}"));
         };
         // The place tells an invariant's text as well, for its first line only: so what it says is added.
         let said = |invariant: &Invariant| invariant.problem(&invariant.policy);
-        let of = (generation.contents().digest(), invariants.iter().map(said).collect());
+        let of = (generation.contents().digest(), invariants.iter().map(said).collect(), prove);
         if let Some(result) = self.known(&of) {
             return result;
         }
@@ -109,7 +137,7 @@ impl Proofs {
                 let solver = Solver::start(&program, self.timeout).map_err(|error| with_causes(&error))?;
                 let mut solver = solver.with_limits(PATIENCE, self.stop.subscribe());
                 let began = Instant::now();
-                let proved = prove(generation, &invariants, &mut solver, &mut untold);
+                let proved = prove_all(generation, &invariants, &mut solver, &mut untold);
                 tracing::debug!(invariants = invariants.len(), %solver, took = ?began.elapsed(), "proofs were made");
                 Ok(proved)
             };
@@ -117,7 +145,7 @@ impl Proofs {
         });
         let proved = match made.unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
             Ok(proved) => proved,
-            Err(because) => return self.without_solver(source, &because),
+            Err(because) => return self.without_solver(prove, source, &because),
         };
         self.is_said.store(false, Ordering::Relaxed);
         if *self.stop.borrow() {
@@ -127,9 +155,27 @@ impl Proofs {
         self.judge(of, generation, &invariants, proved)
     }
 
+    /// The same for a generation of the history that is to stand in for the files. What is wrong with the invariants
+    /// themselves, as with one about an action that it does not have, is as if they could not be told, and so refuses it
+    /// only where each must be proved.
+    pub(in crate::authz) fn check_recorded(
+        &self,
+        recorded: &Generation,
+        stated: &Stated,
+        source: &Source,
+    ) -> Result<(), LoadError> {
+        match (self.prove, invariants::parse(stated, recorded)) {
+            (Prove::Available, Err(error)) => {
+                tracing::warn!(%error, "the invariants are not proved");
+                Ok(())
+            }
+            _ => self.check(recorded, stated, source),
+        }
+    }
+
     fn judge(
         &self,
-        of: (PolicyDigest, Vec<Problem>),
+        of: Asked,
         generation: &Generation,
         invariants: &[Invariant],
         proved: Vec<Proved>,
@@ -142,7 +188,7 @@ impl Proofs {
                 Conclusion::Unknown { because } => {
                     is_certain = false;
                     let problem = unknown(invariant, &because);
-                    match self.prove {
+                    match of.2 {
                         Prove::Required => problems.push(problem),
                         Prove::Off | Prove::Available => tracing::warn!(%problem, "an invariant is not proved"),
                     }
@@ -151,7 +197,7 @@ impl Proofs {
         }
         let result = if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) };
         if result.is_ok() && is_certain {
-            tracing::info!(invariants = invariants.len(), "the invariants are proved");
+            tracing::info!(invariants = invariants.len(), policies = %of.0, "the invariants are proved");
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.truncate(REMEMBERED - 1);
@@ -159,7 +205,7 @@ impl Proofs {
         result
     }
 
-    fn known(&self, of: &(PolicyDigest, Vec<Problem>)) -> Option<Result<(), LoadError>> {
+    fn known(&self, of: &Asked) -> Option<Result<(), LoadError>> {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let at = all.iter().position(|known| known.of == *of)?;
         // What is asked for often is not forgotten for what is not.
@@ -167,8 +213,8 @@ impl Proofs {
         all.first().map(|known| known.result.clone())
     }
 
-    fn without_solver(&self, source: &Source, because: &str) -> Result<(), LoadError> {
-        if self.prove == Prove::Required {
+    fn without_solver(&self, prove: Prove, source: &Source, because: &str) -> Result<(), LoadError> {
+        if prove == Prove::Required {
             let problem = Problem::with(&invariants::folder(source), "the invariants cannot be proved");
             return Err(LoadError { problems: vec![problem.help(because)] });
         }

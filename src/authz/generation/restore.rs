@@ -81,7 +81,7 @@ pub fn failing_tests(source: &Source, contents: &Contents) -> Result<Vec<Problem
         return Ok(Vec::new());
     };
     let generation = validate(contents)?;
-    Ok(super::test(&generation, Suite::read(&folder)).err().map(|error| error.problems).unwrap_or_default())
+    Ok(super::test(&generation, &Suite::read(&folder)).err().map(|error| error.problems).unwrap_or_default())
 }
 
 /// `current` is what is loaded from the folders.

@@ -78,12 +78,27 @@ impl Scope {
     // INVARIANT: no part of a scope can fail to evaluate. `is` and `==` look at identifiers only, and what is on the
     // right of `in` is an entity or a list of entities, whether there is such an entity or not.
     pub(super) fn holds(&self, asked: &Asked<'_>) -> bool {
-        let action = match &self.action {
+        self.is_for(asked.action) && holds(&self.principal, &asked.principal) && holds(&self.resource, &asked.resource)
+    }
+
+    /// Whether it is for this action.
+    pub(super) fn is_for(&self, action: &ActionKeys) -> bool {
+        match &self.action {
             Actions::Any => true,
-            Actions::Eq(number, _) => asked.action.own == Some(*number),
-            Actions::In(numbers) => numbers.iter().any(|number| asked.action.all.contains(number)),
+            Actions::Eq(number, _) => action.own == Some(*number),
+            Actions::In(numbers) => numbers.iter().any(|number| action.all.contains(number)),
+        }
+    }
+
+    /// Whether a principal and a resource of the types of these could be within the scope.
+    pub(super) fn fits_types(&self, asked: &Asked<'_>) -> bool {
+        use PrincipalOrResourceConstraint::{Any, Eq, In, Is, IsIn};
+        let fits = |constraint: &PrincipalOrResourceConstraint, party: &Party<'_>| match constraint {
+            Any | In(_) => true,
+            Is(entity_type) | IsIn(entity_type, _) => **entity_type == *party.entity_type(),
+            Eq(_) => constraint.get_euid().is_some_and(|uid| uid.entity_type() == party.entity_type()),
         };
-        action && holds(&self.principal, &asked.principal) && holds(&self.resource, &asked.resource)
+        fits(&self.principal, &asked.principal) && fits(&self.resource, &asked.resource)
     }
 
     /// Whether requests for `action`, of which it is known that it is one of these actions or in one of them, can be

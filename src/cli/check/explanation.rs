@@ -1,5 +1,6 @@
 //! An explanation of a decision: what each step gave, and how that is shown.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use anyhow::Result;
@@ -7,7 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::accounts::with_article;
-use crate::authz::analysis::explain::{Explained, Miss};
+use crate::authz::analysis::explain::{Deciding, Explained, Held, Miss};
+use crate::authz::generation::PolicyPlace;
+use crate::authz::routes::{Differs, Near};
 use crate::authz::{self, routes};
 use crate::cli::output::{aligned, printable, to_line};
 use crate::model::{CredentialKind, Role, UserId, Username};
@@ -23,10 +26,14 @@ pub(in crate::cli) struct Explanation {
     pub(super) principal: Principal,
     pub(super) credential: CredentialUsed,
     pub(super) route: Option<Route>,
+    /// Where no route matches, those that come nearest.
+    pub(super) near_routes: Vec<NearRoute>,
     pub(super) resource: Option<Resource>,
     role: Option<Role>,
     policies: Vec<String>,
     errors: Vec<String>,
+    /// The same policies, with what of them held.
+    deciding: Vec<Deciding>,
     /// What stood in the way of each policy that permits the action in general.
     misses: Vec<Miss>,
     /// The least role with which it would be permitted.
@@ -79,6 +86,40 @@ pub(super) struct Route {
     action: String,
 }
 
+/// A route that would match, but for one thing.
+#[derive(Debug, Serialize)]
+pub(super) struct NearRoute {
+    #[serde(flatten)]
+    route: Route,
+    /// In what the request is another one: `method`, `host` or `path`.
+    differs: &'static str,
+    /// How many segments of the path are right, where it is the path.
+    after: Option<usize>,
+}
+
+impl NearRoute {
+    pub(super) fn new(file: &str, near: &Near<'_>) -> Self {
+        let (differs, after) = match near.differs {
+            Differs::Method => ("method", None),
+            Differs::Host => ("host", None),
+            Differs::Path { after, .. } => ("path", Some(after)),
+        };
+        Self { route: Route::new(file, near.route), differs, after }
+    }
+
+    /// `schema/routes.toml:12: GET /applications/{application}: the method is another one`
+    fn words(&self) -> String {
+        let why = match self.after {
+            Some(after) => {
+                let segments = if after == 1 { "segment" } else { "segments" };
+                format!("the path is another one after {after} {segments}")
+            }
+            None => format!("the {} is another one", self.differs),
+        };
+        format!("{}: {why}", self.route.words())
+    }
+}
+
 /// What it is to be done on.
 #[derive(Debug, Serialize)]
 pub(super) struct Resource {
@@ -105,6 +146,13 @@ impl Route {
             action: route.action.to_string(),
         }
     }
+
+    /// `schema/routes.toml:12: GET /applications/{application} is View`
+    fn words(&self) -> String {
+        let Self { file, line, host, methods, path, action } = self;
+        let host = host.as_deref().map(|host| format!(" {host}")).unwrap_or_default();
+        format!("{file}:{line}: {}{host} {path} is {action}", methods.join(", "))
+    }
 }
 
 impl From<&authz::Resource> for Resource {
@@ -125,10 +173,12 @@ impl Explanation {
             principal: Principal::Anonymous,
             credential: CredentialUsed::None,
             route: None,
+            near_routes: Vec::new(),
             resource: None,
             role: None,
             policies: Vec::new(),
             errors: Vec::new(),
+            deciding: Vec::new(),
             misses: Vec::new(),
             least_role: None,
             generation: 0,
@@ -152,8 +202,8 @@ impl Explanation {
         let (status, cause) = match step {
             Step::Malformed(cause) => (400, cause),
             Step::NoRoute => (403, "no route matches".to_owned()),
-            Step::Decided(Explained { decision, misses, least_role }) => {
-                (self.misses, self.least_role) = (misses, least_role);
+            Step::Decided(Explained { decision, deciding, misses, least_role }) => {
+                (self.deciding, self.misses, self.least_role) = (deciding, misses, least_role);
                 self.role = decision.role();
                 self.policies = decision.policies().iter().map(ToString::to_string).collect();
                 self.errors = decision.errors().iter().map(ToString::to_string).collect();
@@ -194,10 +244,7 @@ impl Explanation {
             CredentialUsed::Assumed { kind } => format!("{}, assumed", with_article(kind.as_str())),
             CredentialUsed::Verified { kind, id } => format!("{} {id}", kind.as_str()),
         };
-        let route = self.route.as_ref().map(|Route { file, line, host, methods, path, action }| {
-            let host = host.as_deref().map(|host| format!(" {host}")).unwrap_or_default();
-            format!("{file}:{line}: {}{host} {path} is {action}", methods.join(", "))
-        });
+        let route = self.route.as_ref().map(Route::words);
         let resource = self.resource.as_ref().map(|resource| format!("{} {}", resource.entity_type, resource.id));
         let none = || "-".to_owned();
         let list = |items: &[String]| if items.is_empty() { none() } else { items.join(", ") };
@@ -214,8 +261,10 @@ impl Explanation {
         ];
         let more = [("would do:", self.least_role.map(|role| format!("the role {role}")))];
         let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let near = self.near_routes.iter().map(|near| ("nearest:", near.words()));
+        let deciding = self.deciding.iter().map(|deciding| ("by:", deciding_in_words(deciding)));
         let misses = self.misses.iter().map(|miss| ("not by:", miss_in_words(miss)));
-        let lines = lines.into_iter().chain(misses).chain(more);
+        let lines = lines.into_iter().chain(near).chain(deciding).chain(misses).chain(more);
         let lines: Vec<_> = lines.map(|(name, value)| vec![name.to_owned(), printable(&value)]).collect();
         let mut text = aligned(&lines);
         // In Cedar's format, so that it can be pasted into a file; an entity on each line.
@@ -227,9 +276,29 @@ impl Explanation {
     }
 }
 
-/// `developer: principal in resource.developers is false, with …`
-fn miss_in_words(Miss { policy, clause, error, values }: &Miss) -> String {
+/// `no-ssh (policies/own.cedar:3): forbids, as `unless { context.credential.mfa }`, with context.credential.mfa = false`
+fn deciding_in_words(Deciding { policy, effect, place, annotations, held }: &Deciding) -> String {
+    let clause = |Held { clause, values }: &Held| format!("`{clause}`{}", values_in_words(values));
+    let held: Vec<String> = held.iter().map(clause).collect();
+    let why = match held.as_slice() {
+        [] => "whatever else is so".to_owned(),
+        held => format!("as {}", held.join(", and ")),
+    };
+    let annotations: String = annotations.iter().map(|(name, value)| format!(" @{name}({value:?})")).collect();
+    format!("{policy}{}{annotations}: {effect}s, {why}", place_in_words(place.as_ref()))
+}
+
+/// `developer (policies/matrix.cedar:30): principal in resource.developers is false, with …`
+fn miss_in_words(Miss { policy, place, clause, error, values }: &Miss) -> String {
     let came_to = error.as_deref().map_or_else(|| "is false".to_owned(), |error| format!("fails: {error}"));
+    format!("{policy}{}: `{clause}` {came_to}{}", place_in_words(place.as_ref()), values_in_words(values))
+}
+
+fn place_in_words(place: Option<&PolicyPlace>) -> String {
+    place.map(|place| format!(" ({place})")).unwrap_or_default()
+}
+
+fn values_in_words(values: &BTreeMap<String, String>) -> String {
     let values: Vec<_> = values
         .iter()
         .map(|(name, value)| match name.strip_suffix(" is in") {
@@ -237,8 +306,7 @@ fn miss_in_words(Miss { policy, clause, error, values }: &Miss) -> String {
             None => format!("{name} = {value}"),
         })
         .collect();
-    let values = if values.is_empty() { String::new() } else { format!(", with {}", values.join(" and ")) };
-    format!("{policy}: `{clause}` {came_to}{values}")
+    if values.is_empty() { String::new() } else { format!(", with {}", values.join(" and ")) }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::side::{after_generation, generation};
 use crate::authz::analysis::lint::{Finding, Report, Severity, lint};
 use crate::authz::generation::Source;
 use crate::cli::FAILURE;
@@ -30,6 +31,7 @@ use crate::config::Policy;
 Examples:
   gatepost policy check
   gatepost policy check --policies new/policies --schema new/schema --deny warnings
+  gatepost policy check --since generation:newest
   gatepost policy check --output sarif > gatepost.sarif")]
 pub(in crate::cli) struct Check {
     /// What else is to fail, besides errors
@@ -38,6 +40,10 @@ pub(in crate::cli) struct Check {
     /// Leave out the tests, as a server without `policy.tests` does
     #[arg(long)]
     no_tests: bool,
+    /// Warn where this generation of the history went by tests and there are none any more: `generation:NUMBER` or
+    /// `generation:newest`
+    #[arg(long, value_name = "GENERATION", value_parser = after_generation)]
+    since: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -62,7 +68,12 @@ impl Check {
     pub(in crate::cli) fn run(self, settings: &Settings) -> Result<ExitCode> {
         let (config, _) = settings.load(Vec::new())?;
         let Policy { policies, schema, tests, .. } = config.policy;
-        let report = lint(&Source { policies, schema, tests: tests && !self.no_tests });
+        let source = Source { policies, schema, tests: tests && !self.no_tests };
+        let mut report = lint(&source);
+        if let Some(number) = &self.since {
+            let before = generation(number, settings)?;
+            report.compare_tests(&source, before.number, before.tests);
+        }
         let output = settings.output();
         match output.format() {
             Format::Sarif => output.json(&sarif::log(&report))?,

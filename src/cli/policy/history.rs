@@ -60,12 +60,14 @@ struct Row {
     by: ReloadCause,
     user: Option<UserId>,
     digest: String,
+    /// How many tests it went by, if any were to be run and that is known.
+    tests: Option<u32>,
     /// Of each file that it has changed: `policies/matrix.cedar +1 -2`. The oldest that is kept has none to differ from.
     changes: Vec<String>,
 }
 
 impl Shown for Row {
-    const COLUMNS: &'static [&'static str] = &["generation", "at", "by", "user", "digest", "changes"];
+    const COLUMNS: &'static [&'static str] = &["generation", "at", "by", "user", "digest", "tests", "changes"];
 }
 
 /// A generation by itself.
@@ -76,6 +78,7 @@ struct Document {
     by: ReloadCause,
     user: Option<UserId>,
     digest: PolicyDigest,
+    tests: Option<u32>,
     files: Vec<String>,
     /// The generation that it is compared with, if that is kept still.
     before: Option<u64>,
@@ -166,11 +169,11 @@ fn ranges(numbers: &[u64]) -> String {
 }
 
 fn row(generation: &PolicyGeneration, before: Option<&PolicyGeneration>) -> Row {
-    let PolicyGeneration { number, at, cause, user, digest, .. } = generation;
+    let PolicyGeneration { number, at, cause, user, digest, tests, .. } = generation;
     let changes = before.map_or_else(Vec::new, |before| changes(&before.files, &generation.files));
     let changes = changes.iter().map(|change| format!("{} +{} -{}", change.file, change.added, change.removed));
     let digest = digest.to_string().chars().take(12).collect();
-    Row { generation: *number, at: *at, by: *cause, user: *user, digest, changes: changes.collect() }
+    Row { generation: *number, at: *at, by: *cause, user: *user, digest, tests: *tests, changes: changes.collect() }
 }
 
 fn document(generation: &PolicyGeneration, before: Option<&PolicyGeneration>) -> Document {
@@ -180,6 +183,7 @@ fn document(generation: &PolicyGeneration, before: Option<&PolicyGeneration>) ->
         by: generation.cause,
         user: generation.user,
         digest: generation.digest,
+        tests: generation.tests,
         files: generation.files.iter().map(path).collect(),
         before: before.map(|before| before.number),
         changes: before.map_or_else(Vec::new, |before| changes(&before.files, &generation.files)),
@@ -193,6 +197,7 @@ fn text(document: &Document) -> String {
         ("at:", document.at.to_string()),
         ("by:", format!("{}{user}", document.by.as_str())),
         ("digest:", document.digest.to_string()),
+        ("tests:", document.tests.map_or_else(|| "-".to_owned(), |tests| tests.to_string())),
         ("files:", document.files.join(", ")),
     ];
     let mut text = aligned(&lines.map(|(name, value)| vec![name.to_owned(), printable(&value)]));

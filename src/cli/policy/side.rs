@@ -105,8 +105,14 @@ impl Side {
     }
 }
 
+/// What follows `generation:`, for an option that takes nothing else.
+pub(super) fn after_generation(name: &str) -> Result<String> {
+    let number = name.strip_prefix("generation:").map(str::to_owned);
+    number.with_context(|| format!("expected `generation:NUMBER` or `generation:{NEWEST}`"))
+}
+
 /// The generation of the history that is meant by its number, or by `newest`.
-fn generation(number: &str, settings: &Settings) -> Result<PolicyGeneration> {
+pub(super) fn generation(number: &str, settings: &Settings) -> Result<PolicyGeneration> {
     let (_, history) = history::open(settings)?;
     let number = match number {
         NEWEST => {

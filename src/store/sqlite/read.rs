@@ -324,7 +324,7 @@ impl<C: Connected> Read for C {
     }
 
     fn policy_generations(&self, before: Option<u64>, limit: u32) -> Result<Vec<PolicyGeneration>, StoreError> {
-        const SQL: &str = "SELECT g.number, g.at, g.cause, g.user_id, g.digest, f.folder, f.name, f.content
+        const SQL: &str = "SELECT g.number, g.at, g.cause, g.user_id, g.digest, g.tests, f.folder, f.name, f.content
              FROM (SELECT * FROM policy_generations WHERE number < ?1 ORDER BY number DESC LIMIT ?2) g
              JOIN policy_files f ON f.generation = g.number ORDER BY g.number DESC, f.folder, f.name";
         let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);

@@ -322,6 +322,7 @@ pub(super) fn policy_file(columns: &mut Columns<'_>) -> Result<(PolicyGeneration
         cause: columns.take()?,
         user: columns.take()?,
         digest: columns.take()?,
+        tests: columns.take()?,
         files: Vec::new(),
     };
     let file = PolicyFile { folder: columns.take()?, name: columns.take()?, text: columns.take()? };

@@ -1,8 +1,11 @@
 //! `gatepost check`.
 
+use std::fs;
+
 use serde_json::json;
 
 use super::program::Program;
+use crate::gate::policies::copy_policies;
 
 #[test]
 fn a_request_is_explained_and_the_exit_code_tells_the_decision() {
@@ -77,4 +80,91 @@ fn the_explanation_for_people_says_the_same() {
     }
     let (_, entities) = run.out.split_once("entities:\n").unwrap();
     assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(entities).unwrap().len(), 3);
+}
+
+/// A program with the shipped policies in its folder, and these of its own.
+fn with_own(policies: &str) -> Program {
+    let program = Program::with_application();
+    copy_policies(program.folder());
+    fs::write(program.folder().join("policies/own.cedar"), policies).unwrap();
+    program
+}
+
+#[test]
+fn a_forbid_is_told_with_its_place_its_annotations_and_what_of_it_held() {
+    let program = with_own(
+        "// No look without a second factor.\n@id(\"careful\")\n@advice(\"log in with a code\")\n\
+         forbid (principal, action == Action::\"View\", resource is Application)\n\
+         when { resource has owner && context.method == \"GET\" }\nunless { context has credential && context.credential.mfa };\n\
+         @id(\"all\") forbid (principal, action == Action::\"Push\", resource);\n",
+    );
+    let application = program.json(&["app", "list"])[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/applications/{application}");
+    let run = program.run(&["check", "--method", "GET", "--path", &path, "--user", "ada"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    let told = "by:          careful (policies/own.cedar:2) @advice(\"log in with a code\"): forbids, as `resource has owner`, \
+                and `context.method == \"GET\"`, with context.method = \"GET\", and `unless { \
+                context has credential && context.credential.mfa }`, with context.credential.mfa = false\n";
+    assert!(run.out.contains(told) && run.out.contains("policies:    careful\n"), "{}", run.out);
+    let json = ["check", "--method", "GET", "--path", &path, "--user", "ada", "--output", "json"];
+    let deciding = program.run(&json).json()["deciding"].clone();
+    assert_eq!(deciding[0]["place"], json!({"file": "policies/own.cedar", "line": 2}));
+    assert_eq!(deciding[0]["annotations"], json!({"advice": "log in with a code"}));
+    assert_eq!(deciding[0]["held"][2]["values"], json!({"context.credential.mfa": "false"}));
+    let releases = format!("{path}/releases");
+    let run = program.run(&["check", "--method", "POST", "--path", &releases, "--user", "ada"]);
+    assert!(run.out.contains("by:          all (policies/own.cedar:7): forbids, whatever else is so\n"), "{}", run.out);
+    // What permits is told as well.
+    let image = format!("{path}/images/1");
+    let run = program.run(&["check", "--method", "GET", "--path", &image, "--user", "ada"]);
+    assert!(run.code == 0 && run.out.contains("by:          administrator (policies/matrix.cedar:"), "{}", run.out);
+    assert!(run.out.contains("): permits, as `principal in resource.administrators`, with "), "{}", run.out);
+    assert!(!run.out.contains("not by:"), "{}", run.out);
+}
+
+#[test]
+fn a_permit_for_somebody_else_is_told_with_the_part_of_its_scope_that_was_false() {
+    let program =
+        with_own("@id(\"guest\") permit (principal == User::\"guest\", action == Action::\"View\", resource);\n");
+    let application = program.json(&["app", "list"])[0]["id"].as_str().unwrap().to_owned();
+    let olga = program.json(&["user", "list"]);
+    let olga = olga.as_array().unwrap().iter().find(|user| user["username"] == "olga").unwrap()["id"].clone();
+    let path = format!("/applications/{application}");
+    let run = program.run(&["check", "--method", "GET", "--path", &path, "--user", "olga"]);
+    let told = format!(
+        "not by:      guest (policies/own.cedar:1): `principal == User::\"guest\"` is false, with principal = User::{olga}\n"
+    );
+    assert!(run.code == 3 && run.out.contains(&told), "{told}{}", run.out);
+    assert!(!run.out.contains("Console"), "what is for others altogether is not near: {}", run.out);
+    let first = "not by:      administrator (policies/matrix.cedar:";
+    assert!(run.out.find(first).is_some_and(|at| at < run.out.find(&told).unwrap()), "{}", run.out);
+}
+
+#[test]
+fn where_no_route_matches_the_nearest_are_told() {
+    let program = Program::with_application();
+    copy_policies(program.folder());
+    let routes = program.folder().join("schema/routes.toml");
+    let text = fs::read_to_string(&routes).unwrap();
+    let own = "\n[[route]]\nhost = \"shop.example.com\"\nmethod = [\"GET\"]\npath = \"/shop/{page}\"\naction = \"View\"\n\
+               resource = { type = \"Application\", id = \"{page}\" }\n";
+    fs::write(&routes, text + own).unwrap();
+    let near = |method: &str, path: &str| {
+        let run = program.run(&["check", "--method", method, "--path", path, "--output", "json"]);
+        assert_eq!((run.code, &run.json()["cause"]), (3, &json!("no route matches")));
+        let near = run.json()["near_routes"].clone();
+        let near = near.as_array().unwrap().iter();
+        near.map(|near| (near["differs"].as_str().unwrap().to_owned(), near["path"].as_str().unwrap().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(near("GET", "/shop/1"), [("host".to_owned(), "/shop/{page}".to_owned())]);
+    assert_eq!(near("PUT", "/applications/x")[0], ("method".to_owned(), "/applications/{application}".to_owned()));
+    let found = near("POST", "/applications/x/release");
+    let paths: Vec<_> = found.iter().map(|(differs, path)| (differs.as_str(), path.as_str())).collect();
+    let of_application = |rest: &'static str| ["/applications/{application}", rest].concat();
+    assert_eq!(paths[..2], [("method", &*of_application("/{*rest}")), ("path", &*of_application("/releases"))]);
+    assert_eq!(near("GET", "/nothing/like/it"), []);
+    let run = program.run(&["check", "--method", "PUT", "--path", "/applications/x"]);
+    assert!(run.out.contains("nearest:     schema/routes.toml:"), "{}", run.out);
+    assert!(run.out.contains(" /applications/{application} is View: the method is another one\n"), "{}", run.out);
 }

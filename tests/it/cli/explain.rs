@@ -31,7 +31,8 @@ fn of_each_policy_that_could_have_permitted_it_the_first_false_clause_is_told() 
     assert_eq!(developer["values"]["principal is in"], format!("Team::\"{id}/observers\""));
 
     let text = program.run(&["check", "--method", "POST", "--path", &path, "--user", "olga"]).out;
-    assert!(text.contains("not by:      developer: `principal in resource.developers` is false, with "), "{text}");
+    let place = "not by:      developer (built-in policies/matrix.cedar:";
+    assert!(text.contains(place) && text.contains("): `principal in resource.developers` is false, with "), "{text}");
     assert!(text.contains("would do:    the role developer\n"), "{text}");
 
     // Nobody in particular has no role, and what is allowed has nothing in its way.

@@ -1,12 +1,16 @@
 //! `gatepost policy`.
 
 mod check;
+mod export;
 mod fmt;
 mod folders;
 mod history;
+mod last_good;
+mod lost_tests;
 mod odd_files;
 mod recorded;
 mod sarif;
+mod shadow;
 mod sides;
 
 use std::fs;

@@ -16,9 +16,9 @@ use crate::support::{FakeSolver, send, until};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Developers may delete applications: no shipped test asks for it, an invariant does.
-const AGAINST: &str = "@id(\"own\") permit (principal, action == Action::\"DeleteApplication\", resource is Application)\n\
+pub const AGAINST: &str = "@id(\"own\") permit (principal, action == Action::\"DeleteApplication\", resource is Application)\n\
                        when { principal in resource.developers };\n";
-const HARMLESS: &str = "@id(\"own\") forbid (principal is Anonymous, action == Action::\"Push\", resource);\n";
+pub const HARMLESS: &str = "@id(\"own\") forbid (principal is Anonymous, action == Action::\"Push\", resource);\n";
 
 /// A program with copies of the shipped files, which proves as `prove` says.
 fn proving(prove: &str) -> Program {
@@ -33,7 +33,7 @@ fn proving(prove: &str) -> Program {
     program
 }
 
-fn with_solver(prove: &str, solver: &FakeSolver) -> Program {
+pub fn with_solver(prove: &str, solver: &FakeSolver) -> Program {
     let mut program = proving(prove);
     program.set("CVC5", solver.program().to_str().unwrap());
     program

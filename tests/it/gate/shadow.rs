@@ -67,8 +67,10 @@ impl Shadowed {
         until(PATIENCE, &format!("{expected:?}"), || (self.counted() == expected).then_some(()));
     }
 
+    /// The disagreements in the log.
     fn log(&self) -> String {
-        fs::read_to_string(self.candidate.path().join("shadow.log")).unwrap()
+        let log = fs::read_to_string(self.candidate.path().join("shadow.log")).unwrap();
+        log.split_inclusive('\n').filter(|line| !line.contains("\"compared\":")).collect()
     }
 
     /// What is told of a decision, which may be a moment later.
@@ -106,6 +108,7 @@ fn who_would_gain_and_lose_is_told_and_the_answer_is_the_one_in_force() {
     assert_eq!((&told["decision_id"], &told["change"]), (&record["id"], &json!("loses")));
     assert_eq!(told["live"], json!({"decision": "allow", "policies": ["observer"], "errors": []}));
     assert_eq!(told["shadow"], json!({"decision": "deny", "policies": ["closed"], "errors": []}));
+    assert_eq!(told["role"], json!("observer"));
     assert_eq!(told["candidate"], shadowed.shadow()["candidate"]);
     assert_ne!(told["candidate"], json!(world.app.engine.generation().contents().digest()));
 
@@ -164,7 +167,10 @@ fn a_candidate_that_is_what_is_in_force_tells_nothing() {
     fs::remove_file(shadowed.candidate.path().join("policies/own.cedar")).unwrap();
     shadowed.world().app.reload_policies().unwrap();
     let digest = json!(shadowed.world().app.engine.generation().contents().digest());
-    assert_eq!(shadowed.shadow(), json!({"candidate": digest, "last_reload_error": null}));
+    assert_eq!(
+        shadowed.shadow(),
+        json!({"candidate": digest, "last_reload_error": null, "invariants": "off", "invariants_error": null})
+    );
     for method in ["GET", "DELETE", "POST", "PATCH"] {
         for who in [Some("ada"), Some("devi"), Some("oleg"), Some("olga"), Some("otto"), None] {
             shadowed.check(method, who);
@@ -323,5 +329,11 @@ fn a_candidate_that_denies_all_and_a_queue_that_is_full_alter_no_answer() {
     drop(client);
     // All of it is written when the server ends.
     drop(world);
-    assert_eq!(u64::try_from(fs::read_to_string(log).unwrap().lines().count()).unwrap(), loses);
+    let log = fs::read_to_string(log).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sum = |of: &str| -> u64 { lines.iter().filter_map(|line| line.pointer(of)?.as_u64()).sum() };
+    let told = lines.iter().filter(|line| line["change"] == "loses").count();
+    assert_eq!(u64::try_from(told).unwrap(), loses);
+    assert_eq!((sum("/compared/same"), sum("/compared/loses")), (same, loses));
+    assert_eq!(sum("/dropped"), end["dropped_total"]);
 }

@@ -22,7 +22,7 @@ fn two() -> (TempDir, [PolicyHistory; 2]) {
 }
 
 fn record(history: &PolicyHistory, least: u64, text: &str) -> u64 {
-    history.record(least, &contents(text), ReloadCause::Watcher, None, None)
+    history.record(least, &contents(text), Some(7), ReloadCause::Watcher, None, None)
 }
 
 fn numbers(history: &PolicyHistory) -> Vec<u64> {

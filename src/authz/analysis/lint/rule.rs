@@ -26,6 +26,8 @@ pub enum Rule {
     FolderInvalid,
     /// A test beside the policies does not hold, or cannot be read.
     TestFailed,
+    /// There were tests beside the policies before, and there are none.
+    TestsGone,
     /// A policy fails for all requests of some kind, and so denies them.
     PolicyFails,
     /// A policy that no request satisfies.
@@ -55,13 +57,14 @@ impl Severity {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PolicyInvalid,
         Self::SchemaInvalid,
         Self::RouteInvalid,
         Self::EntityInvalid,
         Self::FolderInvalid,
         Self::TestFailed,
+        Self::TestsGone,
         Self::PolicyFails,
         Self::PolicyNeverApplies,
         Self::PolicyOverruled,
@@ -80,6 +83,7 @@ impl Rule {
             Self::EntityInvalid => "entity-invalid",
             Self::FolderInvalid => "folder-invalid",
             Self::TestFailed => "test-failed",
+            Self::TestsGone => "tests-gone",
             Self::PolicyFails => "policy-fails",
             Self::PolicyNeverApplies => "policy-never-applies",
             Self::PolicyOverruled => "policy-overruled",
@@ -100,7 +104,8 @@ impl Rule {
             | Self::FolderInvalid
             | Self::TestFailed
             | Self::PolicyFails => Severity::Error,
-            Self::PolicyNeverApplies
+            Self::TestsGone
+            | Self::PolicyNeverApplies
             | Self::PolicyOverruled
             | Self::PolicyWithoutId
             | Self::ActionNeverPermitted
@@ -120,6 +125,7 @@ impl Rule {
             Self::EntityInvalid => "An entity of a file is not well formed or does not fit the schema.",
             Self::FolderInvalid => "A folder cannot be read, or what is in it does not make a whole.",
             Self::TestFailed => "The policies do not decide as a test expects, or the test cannot be read.",
+            Self::TestsGone => "A generation before went by tests, and there are none any more.",
             Self::PolicyFails => "A policy fails for all requests of some kind, so all of these are denied.",
             Self::PolicyNeverApplies => "No request can satisfy the policy.",
             Self::PolicyOverruled => "Wherever the permit could apply, a forbid applies as well.",

@@ -9,7 +9,7 @@ use crate::authz::generation::{Generation, Links, SourceFile, read_existing, set
 use crate::authz::problem::Problem;
 
 /// Files with expected decisions.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Suite {
     files: Vec<SourceFile>,
 }
@@ -47,6 +47,11 @@ impl Suite {
     /// The files' names.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.files.iter().map(|file| file.name.as_str())
+    }
+
+    /// The files.
+    pub(in crate::authz) fn texts(&self) -> &[SourceFile] {
+        &self.files
     }
 
     /// Runs the tests. An error tells everything that is wrong with the files.

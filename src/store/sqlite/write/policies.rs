@@ -15,13 +15,13 @@ macro_rules! first_kept {
 
 impl WritePolicies for SqliteTransaction<'_> {
     fn insert_policy_generation(&mut self, generation: &PolicyGeneration, keep: u32) -> Result<(), StoreError> {
-        let PolicyGeneration { number, at, cause, user, digest, files } = generation;
+        let PolicyGeneration { number, at, cause, user, digest, tests, files } = generation;
         let number = i64::try_from(*number).map_err(|error| StoreError::Failed(Box::new(error)))?;
         self.insert(
             &[("policy_generations.number", "policy generation")],
             &[],
-            "INSERT INTO policy_generations (number, at, cause, user_id, digest) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![number, at, cause, user, digest],
+            "INSERT INTO policy_generations (number, at, cause, user_id, digest, tests) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![number, at, cause, user, digest, tests],
         )?;
         for file in files {
             self.insert(
@@ -52,6 +52,7 @@ mod tests {
             cause: ReloadCause::User,
             user: Some(UserId::from_bytes([9; 16])),
             digest: PolicyDigest::from_bytes([u8::try_from(number).unwrap(); 32]),
+            tests: Some(415).filter(|_| number > 3),
             files: vec![
                 file(PolicyFolder::Policies, "a.cedar", &format!("// {number}")),
                 file(PolicyFolder::Schema, "entities/x.json", "[]"),

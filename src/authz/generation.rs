@@ -14,6 +14,7 @@ mod proofs;
 mod restore;
 mod schema;
 mod steady;
+mod validation;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -216,4 +216,4 @@ impl<'a> Answer<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -42,15 +42,14 @@ impl Case<'_> {
         if self.is_warm {
             self.ask.warm(self.opened)?;
         } else {
-            self.ask.check(&self.ask.blocking(self.opened))?;
+            self.ask.check(self.ask.blocking(self.opened))?;
         }
         // Fewer than the decision log's queue holds, so that no record is dropped.
         let decisions = if self.is_warm { 2_000 } else { 200 };
         counter(&mut || {
             for _ in 0..decisions {
                 let ask = black_box(&self.ask);
-                let response = if self.is_warm { ask.now(self.opened) } else { Some(ask.blocking(self.opened)) };
-                drop(black_box(response));
+                black_box(if self.is_warm { ask.now(self.opened) } else { Some(ask.blocking(self.opened)) });
             }
         });
         Ok(decisions)

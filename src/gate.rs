@@ -30,7 +30,7 @@ pub use authzen::AuthZen;
 pub use check::{Gate, NeedsStore};
 pub use decider::Decider;
 pub use fastcgi::serve_fastcgi;
-pub use lines::Lines;
+pub use lines::{Fields, Lines};
 pub use peer::{PEER_TOKEN, Trust};
 pub use question::{Question, Source, Told};
 pub use readers::Readers;

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod client;
+pub mod direct;
 pub mod drain;
 pub mod host;
 mod inherited;

@@ -53,7 +53,7 @@ pub(crate) fn bench(criterion: &mut Criterion, world: &World) -> Result<()> {
         ("allow, session token", world.allowed_by_session()?),
         ("unknown key", world.unknown_key()?),
     ] {
-        ask.check(&ask.blocking(&opened))?;
+        ask.check(ask.blocking(&opened))?;
         ensure!(ask.now(&opened).is_none(), "nothing was to be remembered");
         group.bench_function(name, |bencher| bencher.iter(|| black_box(&ask).blocking(&opened)));
     }

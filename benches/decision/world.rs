@@ -3,8 +3,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use gatepost::app::App;
 use gatepost::authn::ApiKeyText;
 use gatepost::clock::SystemClock;
 use gatepost::config::{Cache, Config, DecisionTarget, Folder};
-use gatepost::gate::Response;
 use gatepost::gate::dialect::Dialect;
+use gatepost::http::direct::Written;
 use gatepost::model::{ApplicationId, ApplicationType, DeviceId, Plan, Role};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use tempfile::TempDir;
 
@@ -65,12 +66,15 @@ pub(crate) struct Opened {
     pub(crate) app: Arc<App>,
     /// Disconnected, this ends the thread that looks for changes.
     _stop: mpsc::Sender<()>,
+    written: Mutex<Written>,
 }
 
 /// A question, and the status that it is answered with.
 pub(crate) struct Ask {
     pub(crate) dialect: Dialect,
     pub(crate) headers: HeaderMap,
+    /// The same, as nginx sends them.
+    head: Vec<(String, String)>,
     status: StatusCode,
 }
 
@@ -161,7 +165,8 @@ impl Opened {
             }
         };
         thread::Builder::new().spawn(follow)?;
-        Ok(Opened { app, _stop: stop })
+        let written = Mutex::new(Written::new());
+        Ok(Opened { app, _stop: stop, written })
     }
 }
 
@@ -178,7 +183,7 @@ impl Ask {
         let client = if dialect == Dialect::Nginx { "x-real-ip" } else { "x-forwarded-for" };
         let mut headers = HeaderMap::new();
         let mut insert = |name: &str, value: &str| {
-            headers.insert(hyper::header::HeaderName::from_bytes(name.as_bytes())?, value.parse()?);
+            headers.insert(HeaderName::from_bytes(name.as_bytes())?, value.parse()?);
             anyhow::Ok(())
         };
         insert("host", "gatepost")?;
@@ -192,30 +197,51 @@ impl Ask {
         }
         insert("accept", "*/*")?;
         insert("user-agent", "curl/8.11.0")?;
-        Ok(Self { dialect, headers, status })
+        let sent = |(name, value): (&HeaderName, &HeaderValue)| anyhow::Ok((cased(name), value.to_str()?.to_owned()));
+        let head = headers.iter().map(sent).collect::<Result<_>>()?;
+        Ok(Self { dialect, headers, head, status })
     }
 
-    /// Asks as the server does first: nothing is waited for. Nothing if the caches are not enough.
-    pub(crate) fn now(&self, opened: &Opened) -> Option<Response> {
-        opened.app.gate.answer_now(&self.dialect.into(), &self.headers).ok()
+    /// Asks as the server does first: from the lines of a head to the bytes of the response, and nothing is waited for.
+    /// Nothing if the caches are not enough.
+    pub(crate) fn now(&self, opened: &Opened) -> Option<StatusCode> {
+        let mut lines = [httparse::EMPTY_HEADER; 16];
+        let mut len = 0;
+        for (line, (name, value)) in lines.iter_mut().zip(&self.head) {
+            (line.name, line.value) = (name, value.as_bytes());
+            len += 1;
+        }
+        let mut written = opened.written.lock().ok()?;
+        written.clear();
+        opened.app.gate.write_now(&self.dialect.into(), lines.get(..len)?.into(), &mut written).ok()?;
+        StatusCode::from_bytes(written.as_bytes().get("HTTP/1.1 ".len()..)?.get(..3)?).ok()
     }
 
     /// Asks as the server does when the caches are not enough.
-    pub(crate) fn blocking(&self, opened: &Opened) -> Response {
-        opened.app.gate.answer(&self.dialect.into(), &self.headers)
+    pub(crate) fn blocking(&self, opened: &Opened) -> StatusCode {
+        opened.app.gate.answer(&self.dialect.into(), &self.headers).status()
     }
 
     /// Fills the caches, and makes sure that the answer is the right one, then and from the caches.
     pub(crate) fn warm(&self, opened: &Opened) -> Result<()> {
-        self.check(&self.blocking(opened))?;
-        self.check(&self.now(opened).context("the caches were to be warm")?)
+        self.check(self.blocking(opened))?;
+        self.check(self.now(opened).context("the caches were to be warm")?)
     }
 
     /// Makes sure that the answer is the right one.
-    pub(crate) fn check(&self, response: &Response) -> Result<()> {
-        ensure!(response.status() == self.status, "expected {}, got {}", self.status, response.status());
+    pub(crate) fn check(&self, status: StatusCode) -> Result<()> {
+        ensure!(status == self.status, "expected {}, got {status}", self.status);
         Ok(())
     }
+}
+
+/// A name as configurations have it: `X-Real-IP` is `X-Real-Ip` here, which is as good.
+fn cased(name: &HeaderName) -> String {
+    let words = name.as_str().split('-').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_ascii_uppercase() + rest
+    });
+    words.collect::<Vec<_>>().join("-")
 }
 
 /// The shipped policies, and one that forbids what `condition` says.

@@ -149,17 +149,17 @@ impl Work {
         if is_warm {
             ask.warm(&self.opened)?;
         } else {
-            ask.check(&ask.blocking(&self.opened))?;
+            ask.check(ask.blocking(&self.opened))?;
         }
         let (began, mut asked) = (Instant::now(), 0_u32);
         while began.elapsed() < duration {
             // The clock is looked at after each cold one, which takes long enough.
             for _ in 0..if is_warm { 100 } else { 1 } {
-                let response = match is_warm {
+                let status = match is_warm {
                     true => black_box(ask).now(&self.opened),
                     false => Some(black_box(ask).blocking(&self.opened)),
                 };
-                ask.check(&black_box(response).context("the caches were to be warm")?)?;
+                ask.check(black_box(status).context("the caches were to be warm")?)?;
                 asked += 1;
             }
         }
@@ -175,14 +175,14 @@ impl Work {
             let began = Instant::now();
             for ask in &asks {
                 // As a server does: first what the caches can do.
-                let response = match black_box(ask).now(&self.opened) {
-                    Some(response) => response,
+                let status = match black_box(ask).now(&self.opened) {
+                    Some(status) => status,
                     None => {
                         missed += 1;
                         ask.blocking(&self.opened)
                     }
                 };
-                ask.check(&black_box(response))?;
+                ask.check(black_box(status))?;
             }
             spent += began.elapsed();
         }

@@ -21,7 +21,7 @@ use crate::config::{self, Config, Decision};
 use crate::gate::{AuthZen, Decider, DecisionService, Probes, Readers, Trust, ext_authz, others, serve_fastcgi};
 use crate::http::listener::{Listener, Peer};
 use crate::http::places::Standing;
-use crate::http::serve::{ServeOptions, serve};
+use crate::http::serve::{ServeOptions, serve, serve_directly};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
 use crate::model::{ListenAddress, Username};
 use crate::store::Store;
@@ -129,7 +129,9 @@ impl Bound {
         let decision_standing = move |peer: Peer| Trust::of(peer, &decision_settings).standing();
         let decision_service = move |peer: Peer| {
             let trust = Trust::of(peer, &settings);
-            DecisionService::new(decider.clone(), Arc::clone(&probes), others.clone(), peer, trust)
+            let service = DecisionService::new(decider.clone(), Arc::clone(&probes), others.clone(), peer, trust);
+            let direct = service.direct();
+            (service, direct)
         };
         // A proxy is one address for everybody behind it.
         let proxies = Arc::clone(&trusted_proxies);
@@ -159,8 +161,10 @@ impl Bound {
             let _ = stopped.changed().await;
         };
         let options = ServeOptions::default();
+        let clock = Arc::clone(&app.clock);
+        let stop_deciding = stop_requested(stopped.clone());
         let decisions =
-            serve(decision, decision_service, decision_standing, options.clone(), stop_requested(stopped.clone()));
+            serve_directly(decision, decision_service, clock, decision_standing, options.clone(), stop_deciding);
         let fastcgi_stop = stop_requested(stopped.clone());
         let web_servers = async {
             if let Some(listener) = fastcgi {

@@ -11,11 +11,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cedar_policy::{EntityTypeName, EntityUid, Schema};
-use memchr::{memchr, memchr_iter};
 
 use self::pattern::Pattern;
 pub use self::reach::{Unreached, Why};
-use self::tree::Node;
+use self::tree::{Node, segment_len};
 use super::actions::Actions;
 use super::problem::Problem;
 use crate::http::path::CanonicalPath;
@@ -65,7 +64,7 @@ impl Route {
             ResourceId::Rest(position) => path.get(segment_start(path, *position)?..),
             ResourceId::Segment(position) => {
                 let rest = path.get(segment_start(path, *position)?..)?;
-                rest.get(..memchr(b'/', rest.as_bytes()).unwrap_or(rest.len()))
+                rest.get(..segment_len(rest.as_bytes()))
             }
         }
     }
@@ -73,7 +72,8 @@ impl Route {
 
 /// Where the segment with this position begins.
 fn segment_start(path: &str, position: usize) -> Option<usize> {
-    memchr_iter(b'/', path.as_bytes()).nth(position).map(|slash| slash + 1)
+    let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+    slashes.map(|(slash, _)| slash + 1).nth(position)
 }
 
 /// The route that a request takes.

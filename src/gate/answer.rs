@@ -6,7 +6,7 @@ use hyper::header::HeaderValue;
 
 use crate::authn::Verified;
 use crate::authz::{Decision, Permit};
-use crate::model::DecisionId;
+use crate::model::{DecisionId, Timestamp};
 
 /// The answer to a proxy.
 pub enum Answer {
@@ -44,6 +44,8 @@ pub struct Invalid;
 pub(super) struct Answered {
     pub(super) answer: Answer,
     pub(super) id: DecisionId,
+    /// When it was asked.
+    pub(super) at: Timestamp,
     /// What an allow takes along for the application, if that is configured.
     pub(super) assertion: Option<HeaderValue>,
 }

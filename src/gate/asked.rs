@@ -3,9 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use hyper::HeaderMap;
-use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName};
 
+use super::lines::Fields;
 use crate::http::host::{CanonicalHost, HostError};
 use crate::http::path::{CanonicalPath, PathError};
 
@@ -69,11 +69,11 @@ pub struct Asked<'a> {
 impl Asked<'_> {
     /// Whether a browser wants to show a page, so that the way to the log-in is a redirect: a GET that accepts HTML,
     /// without `Authorization`, and not made by a script (Fetch Metadata, `Sec-Fetch-Mode`).
-    pub fn is_navigation(&self, headers: &HeaderMap) -> bool {
+    pub fn is_navigation(&self, fields: Fields<'_>) -> bool {
         self.method == "GET"
-            && !headers.contains_key(AUTHORIZATION)
-            && headers.get(&SEC_FETCH_MODE).is_none_or(|mode| mode == "navigate")
-            && headers.get_all(ACCEPT).iter().any(accepts_html)
+            && fields.all(&AUTHORIZATION).next().is_none()
+            && fields.all(&SEC_FETCH_MODE).next().is_none_or(|mode| mode == b"navigate")
+            && fields.all(&ACCEPT).any(accepts_html)
     }
 }
 
@@ -90,8 +90,8 @@ impl fmt::Debug for Asked<'_> {
     }
 }
 
-fn accepts_html(accept: &HeaderValue) -> bool {
-    accept.as_bytes().split(|&byte| byte == b',').any(|range| {
+fn accepts_html(accept: &[u8]) -> bool {
+    accept.split(|&byte| byte == b',').any(|range| {
         let media_type = range.split(|&byte| byte == b';').next().unwrap_or_default();
         media_type.trim_ascii().eq_ignore_ascii_case(b"text/html")
     })

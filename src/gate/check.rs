@@ -22,6 +22,7 @@ use crate::authz::routes::Match;
 use crate::authz::{Circumstances, Decision, Engine, Question, Resource, Subject};
 use crate::cache::Stamp;
 use crate::clock::Clock;
+use crate::http::direct::Written;
 use crate::model::{DecisionId, Timestamp};
 use crate::telemetry::{CacheName, DecisionLog, DecisionRecord, Metrics, Outcome, RequestRecord};
 
@@ -83,10 +84,11 @@ impl Gate {
         Self { verifier, engine, coherence, clock, log, metrics, shadow, log_in, assertions, respond }
     }
 
-    /// The response to a question, if the caches are enough for it. Does not block.
-    pub fn answer_now(&self, source: &Source, headers: &HeaderMap) -> Result<Response, NeedsStore> {
-        let answered = self.find_now(source, headers.into())?;
-        Ok(self.respond(source.form(), answered, HeaderMap::new()))
+    /// Writes the response to a question, if the caches are enough for it. Does not block.
+    pub fn write_now(&self, source: &Source, lines: Lines<'_>, to: &mut Written) -> Result<(), NeedsStore> {
+        let answered = self.find_now(source, lines)?;
+        self.respond.respond(source.form(), &answered, to);
+        Ok(())
     }
 
     /// The answer to a question, if the caches are enough for it. Does not block.
@@ -94,16 +96,17 @@ impl Gate {
         self.answer_with(source, lines, Store::MustWait)
     }
 
-    /// The response for an answer, whose head takes the memory of `headers`.
-    pub(super) fn respond(&self, form: Form, answered: Answered, mut headers: HeaderMap) -> Response {
-        headers.clear();
-        self.respond.respond(form, answered, headers)
+    /// The response for an answer.
+    pub(super) fn respond(&self, form: Form, answered: &Answered) -> Response {
+        let mut response = Response::default();
+        self.respond.respond(form, answered, &mut response);
+        response
     }
 
     /// The response to a question. Blocks where the store must be asked.
     pub fn answer(&self, source: &Source, headers: &HeaderMap) -> Response {
         match self.answer_with(source, headers.into(), Store::MayBeAsked) {
-            Ok(answered) => self.respond(source.form(), answered, HeaderMap::new()),
+            Ok(answered) => self.respond(source.form(), &answered),
             Err(NeedsStore) => self.unavailable("the store was needed and could not be asked"),
         }
     }
@@ -128,7 +131,7 @@ impl Gate {
         let (began, generation) = (self.clock.now(), self.engine.generation());
         let answered = self.conclude(answer, &Trail::beginning(&generation, None), began);
         // These answers have one form.
-        self.respond(Form::Whole, answered, HeaderMap::new())
+        self.respond(Form::Whole, &answered)
     }
 
     fn answer_with(&self, source: &Source, lines: Lines<'_>, store: Store) -> Result<Answered, NeedsStore> {
@@ -275,7 +278,7 @@ impl Gate {
         {
             shadow.ask(id, began, decided, asked, found);
         }
-        Answered { answer, id, assertion }
+        Answered { answer, id, at: began, assertion }
     }
 
     /// What an allow takes along, if that is configured; the answer instead if it cannot.

@@ -26,7 +26,7 @@ impl Decider {
     /// `beside` tells how many bytes whoever asks holds meanwhile, besides the question.
     pub async fn decide(&self, question: Question, beside: impl FnOnce() -> usize) -> Response {
         match self.gate.find_now(&question.source, (&question.headers).into()) {
-            Ok(answered) => self.gate.respond(question.source.form(), answered, question.headers),
+            Ok(answered) => self.gate.respond(question.source.form(), &answered),
             Err(NeedsStore) => self.decide_later(question, beside()).await,
         }
     }

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::HeaderName;
 
 use super::asked::{Asked, AskedError, method, secure};
 use super::lines::{Line, Lines};
@@ -110,8 +110,7 @@ impl Dialect {
     }
 }
 
-fn client(value: &HeaderValue, names: &Names) -> Result<Option<IpAddr>, AskedError> {
-    let value = value.as_bytes();
+fn client(value: &[u8], names: &Names) -> Result<Option<IpAddr>, AskedError> {
     if names.client_is_listed {
         Ok(client::right_most(value))
     } else if value.contains(&b',') {
@@ -123,12 +122,18 @@ fn client(value: &HeaderValue, names: &Names) -> Result<Option<IpAddr>, AskedErr
 
 /// The value of a header that is there exactly once and is text.
 pub(super) fn text<'a>(line: Line<'a>, name: &HeaderName) -> Result<&'a str, AskedError> {
-    let text = only(line, name)?.to_str().map_err(|_| AskedError::NotAscii(name.clone()))?;
-    if text.is_empty() { Err(AskedError::Empty(name.clone())) } else { Ok(text) }
+    let value = only(line, name)?;
+    // Without an early end, so that many bytes are looked at together.
+    let is_text = value.iter().fold(true, |all, &byte| all & ((b' '..=b'~').contains(&byte) | (byte == b'\t')));
+    match std::str::from_utf8(value) {
+        Ok("") => Err(AskedError::Empty(name.clone())),
+        Ok(text) if is_text => Ok(text),
+        Ok(_) | Err(_) => Err(AskedError::NotAscii(name.clone())),
+    }
 }
 
 /// The value of a header that is there exactly once.
-pub(super) fn only<'a>(line: Line<'a>, name: &HeaderName) -> Result<&'a HeaderValue, AskedError> {
+pub(super) fn only<'a>(line: Line<'a>, name: &HeaderName) -> Result<&'a [u8], AskedError> {
     match line {
         Line::Once(value) => Ok(value),
         Line::Missing => Err(AskedError::Missing(name.clone())),

@@ -31,7 +31,7 @@ pub(super) fn told(method: &Method, target: &Uri, lines: &Lines<'_>) -> Result<T
         target: asked_about(target).unwrap_or_default().to_owned(),
         host: host(target, lines)?.to_owned(),
         proto: text(lines.forwarded.proto, &X_FORWARDED_PROTO)?.to_owned(),
-        client: client::right_most(only(lines.forwarded.client, &X_FORWARDED_FOR)?.as_bytes()),
+        client: client::right_most(only(lines.forwarded.client, &X_FORWARDED_FOR)?),
     })
 }
 

@@ -45,6 +45,11 @@ impl Trust {
         }
     }
 
+    /// Whether any question may be asked, whatever its headers.
+    pub(super) const fn is_given(self) -> bool {
+        matches!(self, Self::Given)
+    }
+
     /// Whether a question with these headers may be asked. Reads none of them if where the peer is tells.
     pub(super) fn holds(self, headers: &HeaderMap) -> bool {
         match self {

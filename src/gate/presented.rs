@@ -8,11 +8,10 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hyper::HeaderMap;
-use hyper::header::{COOKIE, HeaderValue};
+use hyper::header::COOKIE;
 use zeroize::Zeroizing;
 
-use super::lines::{Line, Lines};
+use super::lines::{Fields, Line, Lines};
 use crate::secret::Secret;
 
 /// The session cookie's name. The prefix has browsers keep it to this host, path `/` and TLS (RFC 6265bis, 4.1.3.2).
@@ -126,7 +125,7 @@ pub fn read<'a>(lines: impl Into<Lines<'a>>) -> Result<Presented<'a>, Ambiguous>
 }
 
 /// The one `Authorization` header, if there is any.
-fn authorization(line: Line<'_>) -> Result<Option<&HeaderValue>, Ambiguous> {
+fn authorization(line: Line<'_>) -> Result<Option<&[u8]>, Ambiguous> {
     match line {
         Line::Missing => Ok(None),
         Line::Once(value) => Ok(Some(value)),
@@ -134,8 +133,7 @@ fn authorization(line: Line<'_>) -> Result<Option<&HeaderValue>, Ambiguous> {
     }
 }
 
-fn credential(authorization: &HeaderValue) -> Result<Result<Token<'_>, Unusable>, Ambiguous> {
-    let value = authorization.as_bytes();
+fn credential(value: &[u8]) -> Result<Result<Token<'_>, Unusable>, Ambiguous> {
     let scheme_len = value.iter().position(|&byte| byte == b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at_checked(scheme_len).unwrap_or_default();
     let is_basic = scheme.eq_ignore_ascii_case(b"basic");
@@ -182,10 +180,10 @@ fn token(bytes: &[u8]) -> Result<&str, Unusable> {
 ///
 /// Names are compared exactly, and only spaces and tabs around them are cut: whoever cuts more, or reads `$Version` and
 /// quotes, finds cookies that the browser's `__Host-` rule did not see.
-fn session_cookie(headers: &HeaderMap) -> Result<Option<&[u8]>, Ambiguous> {
+fn session_cookie(fields: Fields<'_>) -> Result<Option<&[u8]>, Ambiguous> {
     let mut found = None;
-    for line in headers.get_all(COOKIE) {
-        for pair in line.as_bytes().split(|&byte| byte == b';') {
+    for line in fields.all(&COOKIE) {
+        for pair in line.split(|&byte| byte == b';') {
             let equals = pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len());
             let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
             if trim(name) == SESSION_COOKIE.as_bytes() {
@@ -209,7 +207,8 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderName;
+    use hyper::HeaderMap;
+    use hyper::header::{HeaderName, HeaderValue};
     use proptest::prelude::*;
 
     use super::*;

@@ -2,16 +2,15 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{StatusCode, http};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::answer::{Allowed, Answer, Answered, Invalid};
 use super::asked::Asked;
 use crate::config::{IdentityHeaders, PortalUrl};
-use crate::model::ID_LEN;
+use crate::http::direct::{Name, Written};
+use crate::model::{ID_LEN, Role, Timestamp};
 
 /// A response to a proxy.
 pub type Response = http::Response<Full<Bytes>>;
@@ -28,8 +27,65 @@ pub(super) enum Form {
 /// The longest return address, in bytes: nginx takes no more than 4 kB for the whole head of a response.
 const MAX_RETURN_LEN: usize = 1_500;
 
-/// How many headers an allow has.
-const HEADERS_OF_ALLOW: usize = 6;
+/// How many headers a response has, at most.
+const MOST_HEADERS: usize = 8;
+
+/// A response in the making: begun with its status, then its headers, then ended with its body.
+pub(super) trait Reply {
+    /// Begins a response that nobody keeps.
+    fn begin(&mut self, status: StatusCode);
+    /// Adds a header. What cannot stand in one is left out.
+    fn text(&mut self, name: &Name, value: &str);
+    /// Adds a header whose value is known to be one.
+    fn value(&mut self, name: &Name, value: &HeaderValue);
+    fn end(&mut self, at: Timestamp, body: Vec<u8>);
+
+    /// Adds a header that few responses have. What cannot stand in one is left out.
+    fn rare(&mut self, name: HeaderName, value: &str) {
+        self.text(&name.into(), value);
+    }
+}
+
+impl Reply for Response {
+    fn begin(&mut self, status: StatusCode) {
+        *self.status_mut() = status;
+        self.headers_mut().reserve(MOST_HEADERS);
+        self.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+
+    fn text(&mut self, name: &Name, value: &str) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers_mut().insert(name.as_header_name().clone(), value);
+        }
+    }
+
+    fn value(&mut self, name: &Name, value: &HeaderValue) {
+        self.headers_mut().insert(name.as_header_name().clone(), value.clone());
+    }
+
+    fn end(&mut self, _: Timestamp, body: Vec<u8>) {
+        *self.body_mut() = Full::new(Bytes::from(body));
+    }
+}
+
+impl Reply for Written {
+    fn begin(&mut self, status: StatusCode) {
+        Self::begin(self, status);
+        self.more(b"\r\ncache-control: no-store");
+    }
+
+    fn text(&mut self, name: &Name, value: &str) {
+        Self::text(self, name, value);
+    }
+
+    fn value(&mut self, name: &Name, value: &HeaderValue) {
+        Self::header(self, name, value);
+    }
+
+    fn end(&mut self, at: Timestamp, body: Vec<u8>) {
+        Self::end(self, at, &body);
+    }
+}
 
 /// Where browsers are sent to log in.
 #[derive(Debug, Clone)]
@@ -63,126 +119,116 @@ impl LogIn {
 /// Makes responses.
 #[derive(Debug, Clone)]
 pub struct Respond {
-    names: IdentityHeaders,
+    user: Name,
+    email: Name,
+    role: Name,
+    credential: Name,
+    decision: Name,
+    assertion: Name,
 }
 
 impl Respond {
     /// Responses with identity headers of these names.
     pub fn new(names: IdentityHeaders) -> Self {
         let IdentityHeaders { user, email, role, credential, decision, assertion } = names;
-        let [user, email, role, credential, decision] = [user, email, role, credential, decision].map(cheaply_cloned);
-        Self { names: IdentityHeaders { user, email, role, credential, decision, assertion } }
+        let [user, email, role, credential, decision, assertion] =
+            [user, email, role, credential, decision, assertion].map(Name::from);
+        Self { user, email, role, credential, decision, assertion }
     }
 
-    /// The response for an answer. Its head is made in the memory of `headers`, which are empty.
-    pub(super) fn respond(&self, form: Form, answered: Answered, headers: HeaderMap) -> Response {
-        let Answered { answer, id, assertion } = answered;
+    /// Makes the response for an answer.
+    pub(super) fn respond(&self, form: Form, answered: &Answered, to: &mut impl Reply) {
+        let Answered { answer, id, at, assertion } = answered;
         let mut id_text = [0; ID_LEN];
         let id = id.encode(&mut id_text);
-        let mut response = http::Response::new(Full::default());
-        *response.headers_mut() = headers;
-        match &answer {
-            Answer::Allowed(allowed) => self.allow(allowed, assertion, &mut response),
-            Answer::Unauthenticated { log_in: Some(address), .. } => redirect(form, address, &mut response),
-            Answer::Unauthenticated { invalid, log_in: None } => challenge(form, *invalid, id, &mut response),
+        let body = match answer {
+            Answer::Allowed(allowed) => self.allow(allowed, assertion.as_ref(), to),
+            Answer::Unauthenticated { log_in: Some(address), .. } => redirect(form, address, to),
+            Answer::Unauthenticated { invalid, log_in: None } => challenge(form, *invalid, id, to),
             Answer::Denied { .. } => {
                 let detail = "the policies do not permit this request";
-                problem(form, StatusCode::FORBIDDEN, "forbidden", detail, id, &mut response);
+                problem(form, StatusCode::FORBIDDEN, "forbidden", detail, id, to)
             }
-            Answer::Malformed { cause } => {
-                explained(StatusCode::BAD_REQUEST, "malformed_request", cause, id, &mut response);
-            }
+            Answer::Malformed { cause } => explained(StatusCode::BAD_REQUEST, "malformed_request", cause, id, to),
             Answer::Unavailable { .. } => {
                 let detail = "it cannot be decided at the moment whether this is permitted";
-                explained(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail, id, &mut response);
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                let body = explained(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail, id, to);
+                to.rare(RETRY_AFTER, "1");
+                body
             }
-        }
-        let headers = response.headers_mut();
-        // The text of an identifier can stand in a header.
-        let id = HeaderValue::from_str(id).unwrap_or_else(|_| nothing());
-        headers.insert(self.names.decision.clone(), id);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        };
+        to.text(&self.decision, id);
+        to.end(*at, body);
     }
 
     /// 200 with every identity header, an empty one too, so that the proxy overwrites what the client sent.
-    fn allow(&self, allowed: &Allowed, assertion: Option<HeaderValue>, response: &mut Response) {
+    fn allow(&self, allowed: &Allowed, assertion: Option<&HeaderValue>, to: &mut impl Reply) -> Vec<u8> {
         // INVARIANT: no response is 200 without a permit.
         let Some(permit) = allowed.permit() else {
-            *response.status_mut() = StatusCode::FORBIDDEN;
-            return;
+            to.begin(StatusCode::FORBIDDEN);
+            return Vec::new();
         };
-        *response.status_mut() = StatusCode::OK;
-        let (user, email, credential) = match allowed.verified() {
+        to.begin(StatusCode::OK);
+        match allowed.verified() {
             Some(verified) => {
-                let kind = HeaderValue::from_static(verified.kind().as_str());
-                (verified.username_header().clone(), verified.email_header().clone(), kind)
+                to.value(&self.user, verified.username_header());
+                to.value(&self.email, verified.email_header());
+                to.text(&self.credential, verified.kind().as_str());
             }
-            None => (nothing(), nothing(), nothing()),
-        };
-        let role = permit.role().map_or_else(nothing, |role| HeaderValue::from_static(role.as_str()));
-        let headers = response.headers_mut();
-        headers.reserve(HEADERS_OF_ALLOW);
-        headers.insert(self.names.user.clone(), user);
-        headers.insert(self.names.email.clone(), email);
-        headers.insert(self.names.role.clone(), role);
-        headers.insert(self.names.credential.clone(), credential);
-        if let Some(assertion) = assertion {
-            headers.insert(self.names.assertion.clone(), assertion);
+            None => {
+                for name in [&self.user, &self.email, &self.credential] {
+                    to.text(name, "");
+                }
+            }
         }
+        to.text(&self.role, permit.role().map_or("", Role::as_str));
+        if let Some(assertion) = assertion {
+            to.value(&self.assertion, assertion);
+        }
+        Vec::new()
     }
 }
 
-/// The same name; one that most installations use in a form whose copies share no memory that is written to.
-fn cheaply_cloned(name: HeaderName) -> HeaderName {
-    let usual = ["remote-user", "remote-email", "remote-role", "remote-credential", "gatepost-decision"];
-    usual.into_iter().find(|usual| name == *usual).map_or(name, HeaderName::from_static)
-}
-
-/// What stands in a header that says nothing.
-const fn nothing() -> HeaderValue {
-    HeaderValue::from_static("")
-}
-
-fn redirect(form: Form, address: &str, response: &mut Response) {
+fn redirect(form: Form, address: &str, to: &mut impl Reply) -> Vec<u8> {
     match form {
         // nginx passes on no 302; the shipped configuration makes one of this.
         Form::Nginx => {
-            *response.status_mut() = StatusCode::UNAUTHORIZED;
-            let challenge = HeaderValue::from_static("Bearer realm=\"gatepost\"");
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            to.begin(StatusCode::UNAUTHORIZED);
+            to.rare(WWW_AUTHENTICATE, "Bearer realm=\"gatepost\"");
         }
-        Form::Whole => *response.status_mut() = StatusCode::FOUND,
+        Form::Whole => to.begin(StatusCode::FOUND),
     }
-    if let Ok(location) = HeaderValue::from_str(address) {
-        response.headers_mut().insert(LOCATION, location);
-    }
+    to.rare(LOCATION, address);
+    Vec::new()
 }
 
 /// 401, as RFC 6750, section 3, wants it.
-fn challenge(form: Form, invalid: Option<Invalid>, id: &str, response: &mut Response) {
+fn challenge(form: Form, invalid: Option<Invalid>, id: &str, to: &mut impl Reply) -> Vec<u8> {
     let detail = "a valid credential is needed for this request";
-    problem(form, StatusCode::UNAUTHORIZED, "unauthenticated", detail, id, response);
+    let body = problem(form, StatusCode::UNAUTHORIZED, "unauthenticated", detail, id, to);
     let challenge = match invalid {
-        None => HeaderValue::from_static("Bearer realm=\"gatepost\""),
-        Some(Invalid) => HeaderValue::from_static("Bearer realm=\"gatepost\", error=\"invalid_token\""),
+        None => "Bearer realm=\"gatepost\"",
+        Some(Invalid) => "Bearer realm=\"gatepost\", error=\"invalid_token\"",
     };
-    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    to.rare(WWW_AUTHENTICATE, challenge);
+    body
 }
 
 /// A refusal that reaches the caller as it is, except through nginx.
-fn problem(form: Form, status: StatusCode, code: &str, detail: &str, id: &str, response: &mut Response) {
+fn problem(form: Form, status: StatusCode, code: &str, detail: &str, id: &str, to: &mut impl Reply) -> Vec<u8> {
     match form {
-        Form::Nginx => *response.status_mut() = status,
-        Form::Whole => explained(status, code, detail, id, response),
+        Form::Nginx => {
+            to.begin(status);
+            Vec::new()
+        }
+        Form::Whole => explained(status, code, detail, id, to),
     }
 }
 
-fn explained(status: StatusCode, code: &str, detail: &str, id: &str, response: &mut Response) {
-    *response.body_mut() = Full::new(Bytes::from(document(status, code, detail, id)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+fn explained(status: StatusCode, code: &str, detail: &str, id: &str, to: &mut impl Reply) -> Vec<u8> {
+    to.begin(status);
+    to.rare(CONTENT_TYPE, "application/problem+json");
+    document(status, code, detail, id)
 }
 
 /// A problem document (RFC 9457). JSON escapes nothing of its parts, but for the detail.

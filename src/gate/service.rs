@@ -12,9 +12,10 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::Full;
+use httparse::Header;
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, StatusCode, Version, http};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, StatusCode, Version, http};
 use tower::ServiceExt;
 
 use super::check::NeedsStore;
@@ -25,6 +26,7 @@ use super::peer::Trust;
 use super::question::{Question, Source};
 use super::respond::Response;
 use super::{envoy, framing};
+use crate::http::direct::{Direct, Directly, Head, Written};
 use crate::http::limited::Refusal;
 use crate::http::listener::Peer;
 
@@ -62,6 +64,11 @@ impl DecisionService {
         Self { decider, probes, others, peer, trust }
     }
 
+    /// What answers this connection's simplest questions: itself, if where the peer is lets it ask.
+    pub fn direct(&self) -> Option<Self> {
+        self.trust.is_given().then(|| self.clone())
+    }
+
     /// The response, if nothing need be waited for; otherwise the question.
     fn check_now(&self, way: Way, mut message: Message) -> Result<Response, Box<Question>> {
         let gate = &self.decider.gate;
@@ -76,11 +83,9 @@ impl DecisionService {
                 Err(cause) => return Ok(gate.malformed(cause)),
             },
         };
-        let answered = gate.find_now(&source, lines);
-        let headers = std::mem::take(message.headers_mut());
-        match answered {
-            Ok(answered) => Ok(gate.respond(source.form(), answered, headers)),
-            Err(NeedsStore) => Err(Box::new(Question { source, headers })),
+        match gate.find_now(&source, lines) {
+            Ok(answered) => Ok(gate.respond(source.form(), &answered)),
+            Err(NeedsStore) => Err(Box::new(Question { source, headers: std::mem::take(message.headers_mut()) })),
         }
     }
 
@@ -132,6 +137,39 @@ impl DecisionService {
             }
         }
     }
+}
+
+impl Direct for DecisionService {
+    fn answer(&self, head: Head<'_>, to: &mut Written) -> Directly {
+        let Some(dialect) = asked_by(head.target) else { return Directly::Not };
+        let (source, lines) = (Source::Headers(dialect), Lines::from(head.lines));
+        if framing::check(&Method::GET, Version::HTTP_11, &lines).is_err() {
+            return Directly::Not;
+        }
+        match self.decider.gate.write_now(&source, lines, to) {
+            Ok(()) => Directly::Answered,
+            Err(NeedsStore) => {
+                let Ok(headers) = mapped(head.lines) else { return Directly::Not };
+                let (decider, question) = (self.decider.clone(), Question { source, headers });
+                Directly::Later(Box::pin(async move { decider.decide_later(question, 0).await }))
+            }
+        }
+    }
+}
+
+/// The dialect in which a target asks, by every reading of it.
+fn asked_by(target: &str) -> Option<Dialect> {
+    let asked = target.strip_prefix("/check/")?;
+    let (name, query) = asked.split_once('?').unwrap_or((asked, ""));
+    query.bytes().all(|byte| byte.is_ascii_graphic()).then(|| Dialect::from_name(name))?
+}
+
+fn mapped(lines: &[Header<'_>]) -> Result<HeaderMap, http::Error> {
+    let mut map = HeaderMap::with_capacity(lines.len());
+    for Header { name, value } in lines {
+        map.append(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_bytes(value)?);
+    }
+    Ok(map)
 }
 
 /// What operators ask.

@@ -45,9 +45,14 @@ impl Watch {
         std::future::poll_fn(|cx| if self.begins(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
+    /// Whether it has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.drain.has_begun.load(Ordering::SeqCst)
+    }
+
     /// Whether it has begun, which is told once. The task is woken when it begins.
     pub(super) fn begins(&mut self, cx: &mut Context<'_>) -> bool {
-        let has_begun = self.drain.has_begun.load(Ordering::SeqCst);
+        let has_begun = self.has_begun();
         let wakes = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if self.was_told || (wakes && !has_begun) {
             return false;

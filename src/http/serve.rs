@@ -13,11 +13,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 
 use super::accept::{AcceptOptions, accept_each};
+use super::direct::{self, Direct, Never, Unread};
 use super::drain::Watch;
 use super::limited::Limited;
 use super::listener::{Listener, Peer, Stream};
 use super::patience::{Patient, Requests};
 use super::places::{Place, Standing};
+use crate::clock::{Clock, SystemClock};
 
 /// The longest head of a request, in bytes; beyond it the answer is 431.
 pub const MAX_HEAD_LEN: usize = 64 * 1024;
@@ -82,13 +84,34 @@ pub async fn serve<M, S, B>(
     S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    serve_directly(listener, |peer| (make(peer), None::<Never>), Arc::new(SystemClock), standing, options, shutdown)
+        .await;
+}
+
+/// [`serve`], with requests that are nothing but a head answered by what `make` gives beside the service, if it gives that,
+/// until something else comes: that and all after it is for the service. Strangers have the service only.
+pub async fn serve_directly<M, S, B, D>(
+    listener: Listener,
+    make: M,
+    clock: Arc<dyn Clock>,
+    standing: impl Fn(Peer) -> Standing,
+    options: ServeOptions,
+    shutdown: impl Future<Output = ()>,
+) where
+    M: Fn(Peer) -> (S, Option<D>),
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    D: Direct,
+{
     let ServeOptions { max_connections, head_timeout, idle_timeout, request_timeout, drain_timeout, .. } = options;
     let protocols = Arc::new(protocols(&options));
     let accepting = AcceptOptions { max_connections, drain_timeout };
     let connection = |mut stream: Stream, peer, place: Place, mut drain: Watch| {
         let (requests, protocols, is_strangers) =
             (Arc::new(Requests::default()), Arc::clone(&protocols), standing(peer) == Standing::Stranger);
-        let service = Limited::new(make(peer), Arc::clone(&requests), request_timeout, is_strangers);
+        let (service, direct) = make(peer);
+        let service = Limited::new(service, Arc::clone(&requests), request_timeout, is_strangers);
+        let (direct, clock) = (direct.filter(|_| !is_strangers), Arc::clone(&clock));
         async move {
             let begun = async { tokio::time::timeout(head_timeout, stream.begin()).await? };
             let begun = tokio::select! {
@@ -106,6 +129,14 @@ pub async fn serve<M, S, B>(
             };
             let io = Patient::new(stream, Arc::clone(&requests), head_timeout, idle_timeout);
             let io = if is_strangers { io.in_a_hurry() } else { io };
+            let io = match &direct {
+                None => Unread::all_of(io),
+                Some(direct) => match direct::answer(io, direct, &*clock, &requests, &mut drain).await {
+                    Ok(Some(io)) => io,
+                    Ok(None) => return,
+                    Err(error) => return tracing::debug!(?peer, %error, "connection ended"),
+                },
+            };
             let mut connection = pin!(protocols.serve_connection(TokioIo::new(io), service));
             let mut farewell = None;
             let ended = std::future::poll_fn(|cx| {

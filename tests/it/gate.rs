@@ -9,6 +9,7 @@ mod credentials;
 mod envoy;
 mod ext_authz;
 mod fastcgi;
+mod heads;
 pub mod matrix;
 mod peers;
 pub mod policies;

@@ -1,11 +1,14 @@
 //! The look-up of a path: a tree with one level for each segment.
 
-use memchr::memchr;
-
 use super::pattern::Segment;
 
 /// Up to this many literals are compared one after the other: mostly their lengths differ already.
 const FEW: usize = 8;
+
+/// How long the first segment is. Segments are short, and a search for many bytes at once takes longer to begin.
+pub(super) fn segment_len(path: &[u8]) -> usize {
+    path.iter().position(|&byte| byte == b'/').unwrap_or(path.len())
+}
 
 /// What may follow the segments that lead here. Values are the positions of routes.
 #[derive(Debug, Clone, Default)]
@@ -45,8 +48,7 @@ impl Node {
     /// The most specific route for a path, given without its leading `/`. Each node is visited at most once, so the
     /// number of routes bounds the work, whatever the path.
     pub(super) fn find(&self, path: &[u8]) -> Option<usize> {
-        let end = memchr(b'/', path).unwrap_or(path.len());
-        let (segment, next) = path.split_at_checked(end)?;
+        let (segment, next) = path.split_at_checked(segment_len(path))?;
         let follow = |node: &Self| next.split_first().map_or(node.end, |(_, next)| node.find(next));
         if let Some(route) = self.literal(segment).and_then(follow) {
             return Some(route);

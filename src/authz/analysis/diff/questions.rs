@@ -206,7 +206,7 @@ impl World {
             let with =
                 |situation: Situation| Situation { traits: [situation.traits, traits.clone()].concat(), ..situation };
             [
-                with(on(Resource::Application(APPLICATION), Facts::Application(Some(facts.clone())), true)),
+                with(on(Resource::Application(APPLICATION), Facts::Application(Some(facts)), true)),
                 with(on(Resource::Device(DEVICE), Facts::Device(Some(facts)), true)),
             ]
         });
@@ -232,7 +232,7 @@ impl World {
             [("owner", Some(Role::Administrator), false, SUBJECT), ("organization's administrator", None, true, OTHER)];
         for (who, role, administers, owner) in standings.into_iter().chain(further) {
             for (facts, traits) in self.applications(role, administers, owner) {
-                let application = on(Resource::Application(APPLICATION), Facts::Application(Some(facts.clone())), true);
+                let application = on(Resource::Application(APPLICATION), Facts::Application(Some(facts)), true);
                 let device = on(Resource::Device(DEVICE), Facts::Device(Some(facts)), true);
                 for situation in [application, device] {
                     let traits = [situation.traits.clone(), traits.clone()].concat();

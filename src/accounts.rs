@@ -5,11 +5,13 @@
 //! The rules of who may do what are policies (`policies/accounts.cedar`), not conditions here.
 
 mod actor;
+mod administration;
 mod api_keys;
 mod applications;
 mod coherence;
 mod devices;
 mod export;
+mod failed_proofs;
 mod history;
 mod introspection;
 mod key_file;
@@ -29,18 +31,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use actor::{Actor, Origin, subject};
+pub use administration::Disabled;
 pub use api_keys::{CreatedApiKey, NewApiKey};
 pub use applications::SeenApplication;
 pub use coherence::Coherence;
 pub use export::Export;
-pub use history::{Event, History};
+pub use history::{Event, History, Names};
 pub use members::Member;
 pub use outbox::Outbox;
 pub use policies::{PolicyHistory, Reloader};
 pub use sign_up::SignedUp;
 pub use two_factor::Pairing;
-pub use users::NewAccount;
+pub use users::{NewAccount, Owned};
 
+use self::failed_proofs::FailedProofs;
 use crate::audit;
 use crate::authn::{Keyring, KeyringError, PasswordError, Passwords, Pepper, StrengthError, Vault, VaultError};
 use crate::authz::generation::LoadError;
@@ -73,9 +77,15 @@ pub enum AccountError {
         /// What was expected.
         message: String,
     },
-    /// The last administrator of an organization cannot be removed.
-    #[error("the last administrator of an organization cannot be removed")]
+    /// The last administrator of an organization cannot be removed; who is disabled does not count.
+    #[error("the last administrator of an organization who is not disabled cannot be removed")]
     LastAdministrator,
+    /// The last administrator of the installation is taken only by whoever has been told so.
+    #[error("this is the last administrator of the installation who is not disabled")]
+    LastInstallationAdministrator,
+    /// The account is disabled.
+    #[error("the account is disabled")]
+    Disabled,
     /// A personal organization is deleted with its account only.
     #[error("a personal organization is deleted with its account only")]
     PersonalOrganization,
@@ -194,6 +204,7 @@ pub struct Accounts {
     outbox: Option<Outbox>,
     metrics: Arc<Metrics>,
     policies: PolicyHistory,
+    failed_proofs: FailedProofs,
     name: String,
     sign_up: bool,
 }
@@ -263,6 +274,7 @@ impl Accounts {
             outbox,
             metrics,
             policies,
+            failed_proofs: FailedProofs::default(),
             name,
             sign_up,
         })

@@ -11,6 +11,7 @@ mod bench;
 mod check;
 mod completions;
 mod config;
+mod confirmation;
 mod console;
 mod device;
 mod endpoint;

@@ -8,6 +8,7 @@ pub mod line_log;
 pub mod log;
 pub mod metrics;
 mod outcome;
+mod proof;
 mod queue;
 mod shadow_log;
 
@@ -15,5 +16,6 @@ pub use decision_log::{AskerRecord, DecisionLog, DecisionRecord, RequestRecord, 
 pub use line_log::{LogError, Output};
 pub use metrics::{CacheName, Metrics};
 pub use outcome::Outcome;
+pub use proof::ProofOutcome;
 pub use queue::Queue;
 pub use shadow_log::{ShadowDecision, ShadowLog, ShadowRecord, ShadowResource, ShadowResult};

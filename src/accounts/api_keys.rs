@@ -4,8 +4,9 @@ use super::{AccountError, Accounts, Actor, Result, hide};
 use crate::audit;
 use crate::authn::ApiKeyText;
 use crate::authz::Resource;
-use crate::model::{ApiKey, ApiKeyId, EventAction, Name, Scope, Timestamp, UserId};
+use crate::model::{ApiKey, ApiKeyId, EventAction, Name, Scope, Timestamp, User, UserId};
 use crate::secret::Secret;
+use crate::store::Read;
 
 /// The most characters of a description.
 const MAX_DESCRIPTION: usize = 1_000;
@@ -79,6 +80,13 @@ impl Accounts {
         Ok(self.store.api_keys(user)?)
     }
 
+    /// An API key that the actor may revoke, and whose it is.
+    pub fn api_key(&self, actor: &Actor, id: ApiKeyId) -> Result<(ApiKey, User)> {
+        let key = self.revocable(&*self.store, actor, id)?;
+        let user = self.store.user(key.user)?.ok_or(AccountError::NotFound("api key"))?;
+        Ok((key, user))
+    }
+
     /// Revokes API keys, all of them or none: each must exist and be one that the actor may revoke.
     pub fn revoke_api_keys(&self, actor: &Actor, ids: &[ApiKeyId]) -> Result<usize> {
         let mut ids = ids.to_vec();
@@ -88,12 +96,7 @@ impl Accounts {
         let mut tx = self.begin()?;
         let mut events = Vec::with_capacity(ids.len());
         for &id in &ids {
-            let key = tx.api_key(id)?.ok_or(AccountError::NotFound("api key"))?;
-            // The key of an account that the actor may not see does not exist, to the letter.
-            self.authorize_api_keys(&*tx, actor, key.user).map_err(|error| match error {
-                AccountError::NotFound(_) | AccountError::Denied { .. } => AccountError::NotFound("api key"),
-                other => other,
-            })?;
+            let key = self.revocable(&*tx, actor, id)?;
             tx.delete_api_key(id)?;
             events.push(audit::event(&actor.author(), EventAction::ApiKeyRevoked, now).user(key.user).detail(id));
         }
@@ -111,7 +114,17 @@ impl Accounts {
         self.finish(tx, [])
     }
 
-    fn authorize_api_keys(&self, store: &dyn crate::store::Read, actor: &Actor, user: UserId) -> Result<()> {
+    fn revocable(&self, store: &dyn Read, actor: &Actor, id: ApiKeyId) -> Result<ApiKey> {
+        let key = store.api_key(id)?.ok_or(AccountError::NotFound("api key"))?;
+        // The key of an account that the actor may not see does not exist, to the letter.
+        self.authorize_api_keys(store, actor, key.user).map_err(|error| match error {
+            AccountError::NotFound(_) | AccountError::Denied { .. } => AccountError::NotFound("api key"),
+            other => other,
+        })?;
+        Ok(key)
+    }
+
+    fn authorize_api_keys(&self, store: &dyn Read, actor: &Actor, user: UserId) -> Result<()> {
         self.authorize(store, actor, "ViewAccount", &Resource::User(user)).map_err(hide("user"))?;
         self.authorize(store, actor, "ManageApiKeys", &Resource::User(user))
     }

@@ -1,5 +1,6 @@
 //! Organizations, their administrators and their plans.
 
+use super::administration::has_administrator_besides;
 use super::{AccountError, Accounts, Actor, Result, hide, user_by_login};
 use crate::audit;
 use crate::authz::Resource;
@@ -60,7 +61,7 @@ impl Accounts {
         Ok(user)
     }
 
-    /// Takes a user's administration; never the last one's.
+    /// Takes a user's administration; never the last one's who is enabled.
     pub fn remove_administrator(&self, actor: &Actor, id: OrganizationId, user: UserId) -> Result<()> {
         let now = self.now();
         let mut tx = self.begin()?;
@@ -69,7 +70,7 @@ impl Accounts {
         if !administrators.iter().any(|administrator| administrator.id == user) {
             return Err(AccountError::NotFound("administrator"));
         }
-        if administrators.len() == 1 || organization.personal_to == Some(user) {
+        if organization.personal_to == Some(user) || !has_administrator_besides(&*tx, id, user)? {
             return Err(AccountError::LastAdministrator);
         }
         tx.delete_administrator(id, user)?;

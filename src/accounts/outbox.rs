@@ -141,8 +141,9 @@ impl Accounts {
         let now: Timestamp = self.now();
         let email = Email::parse(email).map_err(AccountError::name("email"))?;
         let mut tx = self.begin()?;
-        let Some(user) = tx.user_by_email(&email)? else {
-            // Nobody has the address, and nobody is told.
+        let known = tx.user_by_email(&email)?;
+        let Some(user) = known.map(|user| tx.active_user(user.id)).transpose()?.flatten() else {
+            // Nobody has the address, or the account is disabled, and nobody is told.
             tx.delete_mail(id)?;
             return self.finish(tx, []);
         };

@@ -69,7 +69,7 @@ impl Accounts {
         // Looked at before anything costs time; it counts only within the transaction.
         let reset = self.store.password_reset(&digest)?.filter(|reset| valid(reset, self.now()));
         let user = reset.ok_or(AccountError::InvalidLink)?.user;
-        let user = self.store.user(user)?.ok_or(AccountError::InvalidLink)?;
+        let user = self.store.active_user(user)?.ok_or(AccountError::InvalidLink)?;
         self.passwords.check_strength(password, &user.username, &user.email)?;
         let hash = self.passwords.hash(password)?;
         let now = self.now();
@@ -87,7 +87,7 @@ impl Accounts {
     }
 
     /// With a new password, whatever was begun with the old one ends; the owner is told.
-    fn end_everything(&self, tx: &mut dyn Transaction, user: &User, now: Timestamp) -> Result<()> {
+    pub(super) fn end_everything(&self, tx: &mut dyn Transaction, user: &User, now: Timestamp) -> Result<()> {
         tx.end_sessions(user.id, super::sessions::next_millisecond(now))?;
         tx.delete_password_resets(user.id)?;
         if let Some(outbox) = &self.outbox {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::failed_proofs::outcome;
 use super::{AccountError, Accounts, Actor, Result};
 use crate::authn::{Attempt, Verdict};
 use crate::authn::{RecoveryCode, TotpSecret};
@@ -67,6 +68,13 @@ impl Accounts {
         self.authorize(&*self.store, actor, action, &Resource::User(user))?;
         let user = self.store.user(user)?.ok_or(AccountError::NotFound("user"))?;
         let hash = self.store.password_hash(user.id)?.ok_or(AccountError::PasswordRequired)?;
+        let (id, client) = (user.id, actor.origin().client);
+        let proof = self.give_again(actor, user, hash, password);
+        self.reauthentication_ended(outcome(&proof), id, client);
+        proof
+    }
+
+    fn give_again(&self, actor: &Actor, user: User, hash: PasswordHash, password: &Secret) -> Result<Reauthenticated> {
         let mut attempt = Attempt::new(user.username.as_str(), actor.origin().client);
         self.charge(&mut attempt)?;
         if !self.passwords.verify(password, Some(&hash))? {

@@ -3,21 +3,46 @@
 use std::time::Duration;
 
 use super::reauthentication::{SecondFactor, put};
-use super::{AccountError, Accounts, Actor, Origin, Result, hide, user_by_login};
+use super::{AccountError, Accounts, Actor, Origin, Result, failed_proofs, hide, user_by_login};
 use crate::audit::{self, Author};
 use crate::authn::Attempt;
 use crate::authn::Issued;
 use crate::authz::Resource;
-use crate::model::{CredentialKind, EventAction, Timestamp, UserId};
+use crate::model::{CredentialKind, EventAction, Timestamp, User, UserId};
 use crate::secret::Secret;
+use crate::telemetry::ProofOutcome;
+
+/// The identifier of no account.
+const NOBODY: UserId = UserId::from_bytes([0; 16]);
 
 impl Accounts {
     /// Signs in with a username or address, a password, and a code if the account has a second factor. Takes as long
-    /// whether or not the account exists.
+    /// whether or not the account exists. One that is disabled is answered like one that does not exist, whatever the
+    /// password: whoever has it is not to learn that it is right.
     pub fn log_in(&self, login: &str, password: &Secret, code: Option<&Secret>, origin: &Origin) -> Result<Issued> {
+        let user = user_by_login(&*self.store, login)?;
+        let id = user.as_ref().map(|user| user.id);
+        // Asked of nobody as well, so that its time does not tell who has an account.
+        let is_disabled = self.store.disabled_at(id.unwrap_or(NOBODY))?.is_some();
+        let issued = self.try_log_in(login, user.filter(|_| !is_disabled), password, code, origin);
+        let outcome = match failed_proofs::outcome(&issued) {
+            ProofOutcome::WrongCredentials if is_disabled => ProofOutcome::Disabled,
+            outcome => outcome,
+        };
+        self.log_in_ended(outcome, id, origin.client);
+        issued
+    }
+
+    fn try_log_in(
+        &self,
+        login: &str,
+        user: Option<User>,
+        password: &Secret,
+        code: Option<&Secret>,
+        origin: &Origin,
+    ) -> Result<Issued> {
         let mut attempt = Attempt::new(login, origin.client);
         self.charge(&mut attempt)?;
-        let user = user_by_login(&*self.store, login)?;
         let hash = match &user {
             Some(user) => self.store.password_hash(user.id)?,
             None => None,
@@ -30,8 +55,9 @@ impl Accounts {
         let rehashed = outdated.then(|| self.passwords.hash(password)).transpose()?;
         let now = self.now();
         let mut tx = self.begin()?;
-        // The password may have been changed, or the account deleted, while the old one was being checked.
-        if tx.password_hash(user.id)?.is_none_or(|now| now.expose() != hash.expose()) {
+        // The password may have been changed, or the account disabled or deleted, while the old one was being checked.
+        let same = tx.password_hash(user.id)?.is_some_and(|now| now.expose() == hash.expose());
+        if !same || tx.disabled_at(user.id)?.is_some() {
             return Err(AccountError::InvalidCredentials);
         }
         let factor = self.second_factor(&mut *tx, user.id, code, &mut attempt)?;
@@ -97,6 +123,10 @@ impl Accounts {
         let account = tx.user(user)?.ok_or(AccountError::NotFound("user"))?;
         if actor.verified().is_some_and(|verified| verified.user().tokens_not_before != account.tokens_not_before) {
             return Err(AccountError::InvalidCredentials);
+        }
+        // Not even one that would count once the account is enabled.
+        if tx.disabled_at(user)?.is_some() {
+            return Err(AccountError::Disabled);
         }
         let issued = self.keyring.issue(user, methods, now)?;
         self.finish(tx, [audit::event(&actor.author(), action, now).user(user).detail(issued.id)])?;

@@ -9,6 +9,7 @@ use crate::authz::Resource;
 use crate::model::{EventAction, Totp, UserId};
 use crate::secret::Secret;
 use crate::store::{Read, Transaction};
+use crate::telemetry::ProofOutcome;
 
 /// What an authenticator is paired with.
 #[derive(Debug)]
@@ -54,11 +55,13 @@ impl Accounts {
         }
         let (verdict, rows) = attempt.admit_code(user, now, |key| tx.throttle(key))?;
         if let Verdict::Wait(retry_after) = verdict {
+            self.reauthentication_ended(ProofOutcome::Throttled, user, actor.origin().client);
             return Err(AccountError::TooManyAttempts { retry_after });
         }
         put(&mut *tx, &rows, None)?;
         let Some(step) = self.matching_step(&pairing, code)? else {
             self.finish(tx, [])?;
+            self.reauthentication_ended(ProofOutcome::WrongCode, user, actor.origin().client);
             return Err(AccountError::InvalidCode);
         };
         tx.enable_totp(user, now, step)?;
@@ -105,6 +108,6 @@ fn is_enabled(store: &dyn Read, user: UserId) -> Result<bool> {
     Ok(store.totp(user)?.is_some_and(|totp| totp.enabled_at.is_some()))
 }
 
-fn must_be_enabled(store: &dyn Read, user: UserId) -> Result<()> {
+pub(super) fn must_be_enabled(store: &dyn Read, user: UserId) -> Result<()> {
     if is_enabled(store, user)? { Ok(()) } else { Err(AccountError::NotFound("two-factor authentication")) }
 }

@@ -6,11 +6,12 @@ use crate::audit;
 use crate::authn::Attempt;
 use crate::authz::Resource;
 use crate::model::{
-    ApplicationId, Email, EventAction, Name, NewUser, Organization, OrganizationId, Plan, Timestamp, User, UserId,
+    Application, Email, EventAction, Name, NewUser, Organization, OrganizationId, Plan, Timestamp, User, UserId,
     Username,
 };
 use crate::secret::Secret;
-use crate::store::Transaction;
+use crate::store::{Read, Transaction};
+use crate::telemetry::ProofOutcome;
 
 /// What a new account is made from.
 #[derive(Debug)]
@@ -23,6 +24,15 @@ pub struct NewAccount<'a> {
     pub password: Option<&'a Secret>,
     /// Whether it administers this installation.
     pub installation_administrator: bool,
+}
+
+/// What is deleted with an account.
+#[derive(Debug)]
+pub struct Owned {
+    /// The applications that it created, and those of its organizations.
+    pub applications: Vec<Application>,
+    /// Its personal organization, and those that have no other administrator.
+    pub organizations: Vec<Organization>,
 }
 
 impl Accounts {
@@ -62,6 +72,12 @@ impl Accounts {
         Ok(self.store.password_hash(user)?.is_some())
     }
 
+    /// What is deleted if the account is.
+    pub fn owned(&self, actor: &Actor, user: UserId) -> Result<Owned> {
+        self.authorize(&*self.store, actor, "ViewAccount", &Resource::User(user)).map_err(hide("user"))?;
+        owned(&*self.store, user)
+    }
+
     /// Deletes an account with all that it owns: the applications that it created, its personal organization, and the
     /// organizations that have no other administrator, each with its applications. What its account events tell of the
     /// person is removed from them.
@@ -78,12 +94,17 @@ impl Accounts {
         let mut attempt = Attempt::new(proof.user.username.as_str(), actor.origin().client);
         let mut tx = self.begin()?;
         proof.still_holds(&*tx)?;
+        let client = actor.origin().client;
         match self.second_factor(&mut *tx, user, code, &mut attempt)? {
             SecondFactor::NotEnabled | SecondFactor::Code | SecondFactor::RecoveryCode => {}
             SecondFactor::Missing => return Err(AccountError::TotpRequired),
-            SecondFactor::MustWait(retry_after) => return Err(AccountError::TooManyAttempts { retry_after }),
+            SecondFactor::MustWait(retry_after) => {
+                self.reauthentication_ended(ProofOutcome::Throttled, user, client);
+                return Err(AccountError::TooManyAttempts { retry_after });
+            }
             SecondFactor::Wrong => {
                 self.finish(tx, [])?;
+                self.reauthentication_ended(ProofOutcome::WrongCode, user, client);
                 return Err(AccountError::InvalidCode);
             }
         }
@@ -94,20 +115,13 @@ impl Accounts {
         let now = self.now();
         self.authorize(&*tx, actor, "DeleteAccount", &Resource::User(user))?;
         let author = actor.author();
+        let Owned { applications, organizations } = owned(&*tx, user)?;
         let mut events = Vec::new();
-        for application in owned_applications(&*tx, user)? {
-            tx.delete_application(application)?;
-            events.push(audit::event(&author, EventAction::ApplicationDeleted, now).application(application));
+        for application in applications {
+            tx.delete_application(application.id)?;
+            events.push(audit::event(&author, EventAction::ApplicationDeleted, now).application(application.id));
         }
-        for organization in tx.organizations_of(user)? {
-            let only = tx.administrators(organization.id)?.iter().all(|administrator| administrator.id == user);
-            if organization.personal_to != Some(user) && !only {
-                continue;
-            }
-            for application in tx.applications_in(organization.id)? {
-                tx.delete_application(application.id)?;
-                events.push(audit::event(&author, EventAction::ApplicationDeleted, now).application(application.id));
-            }
+        for organization in organizations {
             tx.delete_organization(organization.id)?;
             events.push(audit::event(&author, EventAction::OrganizationDeleted, now).organization(organization.id));
         }
@@ -150,15 +164,27 @@ pub(super) fn insert_account(tx: &mut dyn Transaction, new: &NewUser) -> Result<
     Ok(organization.id)
 }
 
-fn owned_applications(tx: &dyn Transaction, user: UserId) -> Result<Vec<ApplicationId>> {
+/// What is deleted with an account.
+fn owned(store: &dyn Read, user: UserId) -> Result<Owned> {
     const PAGE: u32 = 500;
-    let (mut owned, mut after) = (Vec::new(), None);
+    let (mut applications, mut after): (Vec<Application>, _) = (Vec::new(), None);
     loop {
-        let page = tx.applications_of(user, after, PAGE)?;
-        owned.extend(page.iter().filter(|(application, _)| application.owner == user).map(|(a, _)| a.id));
-        match page.last() {
-            Some((last, _)) if page.len() == PAGE as usize => after = Some(last.id),
-            _ => return Ok(owned),
+        let page = store.applications_of(user, after, PAGE)?;
+        let last = page.last().filter(|_| page.len() == PAGE as usize).map(|(application, _)| application.id);
+        applications.extend(page.into_iter().map(|(application, _)| application).filter(|each| each.owner == user));
+        match last {
+            Some(last) => after = Some(last),
+            None => break,
         }
     }
+    let mut organizations = Vec::new();
+    for organization in store.organizations_of(user)? {
+        let only = store.administrators(organization.id)?.iter().all(|administrator| administrator.id == user);
+        if organization.personal_to == Some(user) || only {
+            let others = store.applications_in(organization.id)?.into_iter().filter(|each| each.owner != user);
+            applications.extend(others);
+            organizations.push(organization);
+        }
+    }
+    Ok(Owned { applications, organizations })
 }

@@ -98,7 +98,7 @@ pub(super) async fn list(
     let events = state.call(move |accounts| accounts.history(&caller.actor, of, before, ask)).await?;
     let seen = |event| match of {
         History::Of(user) => seen_by(user, event),
-        History::In(_) | History::Everything => seen(event),
+        History::In(_) | History::InOrganization(_) | History::Everything => seen(event),
     };
     Ok(Json(paging.page(events, |event| event.seq, seen)))
 }

@@ -188,7 +188,7 @@ const fn account_code(error: &AccountError) -> Code {
         AccountError::NotFound(_) => Code::NotFound,
         AccountError::Exists(_) => Code::AlreadyExists,
         AccountError::Invalid { .. } => Code::Invalid,
-        AccountError::LastAdministrator => Code::LastAdministrator,
+        AccountError::LastAdministrator | AccountError::LastInstallationAdministrator => Code::LastAdministrator,
         AccountError::PersonalOrganization => Code::PersonalOrganization,
         AccountError::TooManyAttempts { .. } => Code::TooManyAttempts,
         AccountError::TotpRequired => Code::TotpRequired,
@@ -197,7 +197,8 @@ const fn account_code(error: &AccountError) -> Code {
         AccountError::PasswordRequired => Code::PasswordRequired,
         AccountError::NoMail => Code::MailNotConfigured,
         AccountError::SignUpClosed => Code::SignUpClosed,
-        AccountError::InvalidCredentials => Code::InvalidCredentials,
+        // Only the console is told which.
+        AccountError::InvalidCredentials | AccountError::Disabled => Code::InvalidCredentials,
         AccountError::SessionRequired => Code::SessionRequired,
         AccountError::Busy => Code::Busy,
         AccountError::Policies(_) => Code::PoliciesInvalid,

@@ -282,7 +282,7 @@ impl Verifier {
     fn load_session(&self, candidate: Candidate<'_>, now: Timestamp) -> Result<(Verified, Stamp), VerifyError> {
         let before = self.versions.moment();
         let claims = self.keyring.verify(candidate.text, now).ok_or(Refused)?;
-        let user = self.store.user(claims.sub)?.ok_or(Refused)?;
+        let user = self.store.active_user(claims.sub)?.ok_or(Refused)?;
         let stamp = self.versions.stamp(before, [Change::SigningKeys, Change::User(user.id)]);
         if claims.issued_at_millis() < user.tokens_not_before {
             return Err(Refused.into());

@@ -297,7 +297,8 @@ impl Engine {
 
     /// The decision on a question in the words of the schema. Blocks where the store must be asked.
     pub fn inquire(&self, generation: &Generation, inquiry: &Inquiry<'_>) -> Result<Decision, InquiryError> {
-        inquiry::decide(generation, &self.load_facts(), inquiry)
+        let is_disabled = |user| self.store.disabled_at(user).map(|since| since.is_some());
+        inquiry::decide(generation, &is_disabled, &self.load_facts(), inquiry)
     }
 
     /// The subjects, resources or actions for which the policies permit it. Blocks.

@@ -28,6 +28,7 @@ use super::decision::Decision;
 use super::entities::own_types;
 use super::generation::Generation;
 use super::prepared::PreparedAction;
+use crate::model::UserId;
 use crate::store::StoreError;
 
 /// Attributes, as they were sent.
@@ -77,14 +78,23 @@ pub enum InquiryError {
     Store(#[from] StoreError),
 }
 
-/// The decision by this generation, from facts that `load` gives.
+/// Whether an account is disabled.
+pub(super) type IsDisabled<'a> = &'a dyn Fn(UserId) -> Result<bool, StoreError>;
+
+/// The decision by this generation, from facts that `load` gives. Nobody may do anything as a user who `is_disabled`.
 pub(super) fn decide(
     generation: &Generation,
+    is_disabled: IsDisabled<'_>,
     load: LoadFacts<'_>,
     inquiry: &Inquiry<'_>,
 ) -> Result<Decision, InquiryError> {
     let action = action(generation, inquiry.action)?;
     let principal = subject(generation, &inquiry.subject)?;
+    if let Some(user) = user_of(&principal)?
+        && is_disabled(user)?
+    {
+        return Err(Unfit("the subject's account is disabled".to_owned()).into());
+    }
     let resource = fit::uid(generation, &inquiry.resource)?;
     let context = fit::context(generation, &action.uid, inquiry.context, inquiry.action_properties)?;
     let request = Request::new_unchecked(
@@ -125,6 +135,13 @@ fn known(uid: &EntityUID) -> EntityUIDEntry {
 fn action<'g>(generation: &'g Generation, name: &str) -> Result<&'g PreparedAction, Unfit> {
     let found = generation.action_by_name(name).and_then(|(index, _)| generation.prepared().action(index));
     found.ok_or_else(|| Unfit(format!("the schema has no action `{name}`")))
+}
+
+/// The user that this is, if it can be one.
+fn user_of(principal: &EntityUID) -> Result<Option<UserId>, Unfit> {
+    let own = own_types().map_err(|error| Unfit(error.to_string()))?;
+    let id: &str = principal.eid().as_ref();
+    Ok(id.parse().ok().filter(|_| *principal.entity_type() == own.user))
 }
 
 /// The principal. Whoever runs the command line is none that could ask from elsewhere.

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use ureq::http::Method;
 
-use super::arguments;
 use super::backend::{Backend, needed, not_by_server};
+use super::confirmation::{Confirmation, Loss};
 use super::console::all;
 use super::lookup::Found;
 use super::output::{Output, Shown};
 use super::settings::Settings;
+use super::{arguments, device, member};
 use crate::accounts::SeenApplication;
 use crate::model::{Application, ApplicationId, ApplicationType, OrganizationId, Role, Timestamp, UserId};
 
@@ -31,10 +32,14 @@ pub(super) enum App {
         user: Option<String>,
     },
     /// Delete an application with its devices and members
+    ///
+    /// Asks, and tells what goes along; without a terminal it needs --yes.
     Delete {
         /// Id or name
         #[arg(value_name = "ID")]
         application: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
 }
 
@@ -63,7 +68,7 @@ impl App {
         match self {
             Self::Create(create) => output.one(&create.run(&backend)?)?,
             Self::List { user } => list(&backend, output, user.as_ref())?,
-            Self::Delete { application } => delete(&backend, output, &application)?,
+            Self::Delete { application, confirmation } => delete(&backend, output, &application, &confirmation)?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -169,8 +174,14 @@ fn list(backend: &Backend, output: Output, user: Option<&String>) -> Result<()> 
     }
 }
 
-fn delete(backend: &Backend, output: Output, text: &str) -> Result<()> {
+fn delete(backend: &Backend, output: Output, text: &str, confirmation: &Confirmation) -> Result<()> {
     let Found { id, name, .. } = backend.application(text)?;
+    confirmation.obtain(|| {
+        let id_text = id.to_string();
+        Ok(Loss::new(format!("deletes the application {name} ({id})"))
+            .with_number(device::list(backend, &id_text)?.len(), "devices")
+            .with("members", member::list(backend, &id_text)?.into_iter().map(|member| member.username)))
+    })?;
     match backend {
         Backend::Console(console) => {
             let deleted = console.accounts().delete_application(&console.actor, id);

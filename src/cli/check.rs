@@ -69,6 +69,8 @@ struct CallerArguments {
 pub(in crate::cli) enum Caller {
     Nobody,
     Refused,
+    /// None of its credentials counts.
+    Disabled,
     User(Box<User>, Assumed),
     Verified(Arc<Verified>),
 }
@@ -163,7 +165,13 @@ impl CallerArguments {
             };
         }
         match &self.user {
-            Some(login) => Ok(Caller::User(Box::new(console.user(login)?), Assumed::session())),
+            Some(login) => {
+                let user = console.user(login)?;
+                let disabled = console.accounts().disabled_at(&console.actor, user.id);
+                let is_disabled =
+                    disabled.with_context(|| format!("cannot tell whether `{login}` is disabled"))?.is_some();
+                Ok(if is_disabled { Caller::Disabled } else { Caller::User(Box::new(user), Assumed::session()) })
+            }
             None => Ok(Caller::Nobody),
         }
     }
@@ -172,7 +180,7 @@ impl CallerArguments {
 impl Caller {
     fn user(&self) -> Option<&User> {
         match self {
-            Self::Nobody | Self::Refused => None,
+            Self::Nobody | Self::Refused | Self::Disabled => None,
             Self::User(user, _) => Some(user),
             Self::Verified(verified) => Some(verified.user()),
         }
@@ -189,6 +197,7 @@ impl Caller {
         match self {
             Self::Nobody => CredentialUsed::None,
             Self::Refused => CredentialUsed::Invalid,
+            Self::Disabled => CredentialUsed::Disabled,
             Self::User(_, assumed) => CredentialUsed::Assumed { kind: assumed.kind },
             Self::Verified(verified) => {
                 CredentialUsed::Verified { kind: verified.kind(), id: verified.id().to_owned() }
@@ -198,7 +207,7 @@ impl Caller {
 
     fn subject(&self, circumstances: &Circumstances<'_>) -> Subject<'_> {
         match self {
-            Self::Nobody | Self::Refused => Subject::Anonymous,
+            Self::Nobody | Self::Refused | Self::Disabled => Subject::Anonymous,
             Self::User(user, Assumed { kind, id, scopes }) => Subject::User {
                 user,
                 credential: Credential {

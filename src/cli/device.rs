@@ -9,7 +9,9 @@ use serde_json::json;
 use ureq::http::Method;
 
 use super::backend::Backend;
+use super::confirmation::{Confirmation, Loss};
 use super::console::all;
+use super::lookup::Found;
 use super::member::Of;
 use super::output::{Output, Shown};
 use super::settings::Settings;
@@ -37,11 +39,15 @@ pub(super) enum Device {
         of: Of,
     },
     /// Remove a device from its application
+    ///
+    /// Asks; without a terminal it needs --yes.
     Remove {
         #[command(flatten)]
         of: Of,
         /// Id, as `gatepost device list` shows it
         id: DeviceId,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
 }
 
@@ -51,14 +57,14 @@ impl Device {
         match self {
             Self::Add { of, name, id } => output.one(&add(&backend, of.application(), &name, id)?)?,
             Self::List { of } => output.list(&list(&backend, of.application())?)?,
-            Self::Remove { of, id } => remove(&backend, output, of.application(), id)?,
+            Self::Remove { of, id, confirmation } => remove(&backend, output, of.application(), id, &confirmation)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 #[derive(Serialize, Deserialize)]
-struct DeviceRow {
+pub(super) struct DeviceRow {
     id: DeviceId,
     name: String,
     /// Servers take it as known.
@@ -92,7 +98,7 @@ fn add(backend: &Backend, text: &str, name: &str, id: Option<DeviceId>) -> Resul
     }
 }
 
-fn list(backend: &Backend, text: &str) -> Result<Vec<DeviceRow>> {
+pub(super) fn list(backend: &Backend, text: &str) -> Result<Vec<DeviceRow>> {
     let application = backend.application(text)?.id;
     match backend {
         Backend::Console(console) => {
@@ -108,8 +114,13 @@ fn list(backend: &Backend, text: &str) -> Result<Vec<DeviceRow>> {
     }
 }
 
-fn remove(backend: &Backend, output: Output, text: &str, id: DeviceId) -> Result<()> {
-    let application = backend.application(text)?.id;
+fn remove(backend: &Backend, output: Output, text: &str, id: DeviceId, confirmation: &Confirmation) -> Result<()> {
+    let Found { id: application, name, .. } = backend.application(text)?;
+    confirmation.obtain(|| {
+        let devices = list(backend, &application.to_string())?;
+        let device = devices.iter().find(|device| device.id == id).map_or("", |device| &device.name);
+        Ok(Loss::new(format!("removes the device {device} ({id}) from the application {name}")))
+    })?;
     match backend {
         Backend::Console(console) => {
             let removed = console.accounts().remove_device(&console.actor, application, id);

@@ -65,9 +65,11 @@ fn exit_code(cause: &(dyn Error + 'static)) -> Option<u8> {
         AccountError::Denied { .. } | AccountError::SessionRequired | AccountError::SignUpClosed => FORBIDDEN,
         AccountError::NotFound(_) => NOT_FOUND,
         AccountError::Exists(_)
+        | AccountError::Disabled
         | AccountError::Invalid { .. }
         | AccountError::InvalidLink
         | AccountError::LastAdministrator
+        | AccountError::LastInstallationAdministrator
         | AccountError::NoMail
         | AccountError::PasswordRequired
         | AccountError::PersonalOrganization => CONFLICT,
@@ -143,6 +145,8 @@ fn help_with_account(error: &AccountError) -> Option<&'static str> {
             "device" => Some("`gatepost device list --app ID` shows the devices of an application"),
             _ => None,
         },
+        AccountError::Disabled => Some("enable it first: `gatepost user enable LOGIN`"),
+        AccountError::NoMail => Some("give --generate-password or --password-stdin, or configure `mail.smtp`"),
         AccountError::LastAdministrator => Some("add another one first: `gatepost org administrators add ID LOGIN`"),
         _ => None,
     }

@@ -10,9 +10,10 @@ use ureq::http::Method;
 
 use super::arguments;
 use super::backend::{Backend, needed, not_by_server};
+use super::confirmation::{Confirmation, Loss};
 use super::output::{Output, Shown, expose};
 use super::settings::Settings;
-use crate::accounts::{CreatedApiKey, NewApiKey};
+use crate::accounts::{AccountError, CreatedApiKey, NewApiKey};
 use crate::model::{ApiKey, ApiKeyId, Scope, Timestamp};
 use crate::secret::Secret;
 
@@ -30,10 +31,17 @@ pub(super) enum Key {
         user: Option<String>,
     },
     /// Revoke API keys: all of those that are given, or none
+    ///
+    /// Asks, and tells what they are called; without a terminal it needs --yes.
+    #[command(after_help = "\
+Example:
+  gatepost key revoke 019ab… --yes")]
     Revoke {
         /// Ids, as `gatepost key list` shows them
         #[arg(required = true, value_name = "ID")]
         ids: Vec<ApiKeyId>,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
 }
 
@@ -72,7 +80,7 @@ impl Key {
         match self {
             Self::Create(create) => output.one(&create.run(&backend)?)?,
             Self::List { user } => output.list(&list(&backend, user.as_ref())?)?,
-            Self::Revoke { ids } => revoke(&backend, output, &ids)?,
+            Self::Revoke { ids, confirmation } => revoke(&backend, output, &ids, &confirmation)?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -169,11 +177,34 @@ fn list(backend: &Backend, user: Option<&String>) -> Result<Vec<KeyRow>> {
     }
 }
 
-fn revoke(backend: &Backend, output: Output, ids: &[ApiKeyId]) -> Result<()> {
+/// What the keys are called, and on the console whose they are. Through a server, those that the caller has.
+fn names(backend: &Backend, ids: &[ApiKeyId]) -> Result<Vec<String>> {
+    match backend {
+        Backend::Console(console) => {
+            let name = |id: &ApiKeyId| {
+                let (key, owner) = console.accounts().api_key(&console.actor, *id)?;
+                Ok(format!("{} of {}", key.name, owner.username))
+            };
+            let names: std::result::Result<_, AccountError> = ids.iter().map(name).collect();
+            names.context("cannot revoke the keys")
+        }
+        Backend::Server(server) => {
+            let keys: Vec<KeyRow> = server.list("/v1/api-keys", usize::MAX)?;
+            Ok(keys.into_iter().filter(|key| ids.contains(&key.id)).map(|key| key.name).collect())
+        }
+    }
+}
+
+fn revoke(backend: &Backend, output: Output, ids: &[ApiKeyId], confirmation: &Confirmation) -> Result<()> {
     #[derive(Deserialize)]
     struct Revoked {
         revoked: usize,
     }
+    confirmation.obtain(|| {
+        let names = names(backend, ids)?;
+        let plural = if ids.len() == 1 { "" } else { "s" };
+        Ok(Loss::new(format!("revokes {} API key{plural}: {}", ids.len(), names.join(", "))))
+    })?;
     let revoked = match backend {
         Backend::Console(console) => {
             console.accounts().revoke_api_keys(&console.actor, ids).context("cannot revoke the keys")?

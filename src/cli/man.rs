@@ -1,5 +1,6 @@
 //! `gatepost man`: the manual.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,7 +18,7 @@ Examples:
   gatepost man | man -l -
   gatepost man --out /usr/local/share/man/man1")]
 pub(super) struct Man {
-    /// The folder, which must exist
+    /// The folder; it is made if it does not exist
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
@@ -27,7 +28,8 @@ impl Man {
         settings.must_have_no_server_option()?;
         match self.out {
             Some(folder) => {
-                let written = clap_mangen::generate_to(unabridged(CommandLine::command()), &folder);
+                let pages = |()| clap_mangen::generate_to(unabridged(CommandLine::command()), &folder);
+                let written = fs::create_dir_all(&folder).and_then(pages);
                 written.with_context(|| format!("cannot write into `{}`", folder.display()))?;
             }
             None => {

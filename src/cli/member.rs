@@ -86,9 +86,9 @@ impl Member {
 }
 
 #[derive(Serialize, Deserialize)]
-struct MemberRow {
-    id: UserId,
-    username: String,
+pub(super) struct MemberRow {
+    pub(super) id: UserId,
+    pub(super) username: String,
     /// Not told by servers.
     email: Option<String>,
     role: Role,
@@ -175,7 +175,7 @@ fn remove(backend: &Backend, output: Output, application: &str, login: &str) -> 
     output.done(&json!({"removed": user}), &format!("{username} is no longer a member of {application}"))
 }
 
-fn list(backend: &Backend, application: &str) -> Result<Vec<MemberRow>> {
+pub(super) fn list(backend: &Backend, application: &str) -> Result<Vec<MemberRow>> {
     let id = backend.application(application)?.id;
     match backend {
         Backend::Console(console) => {

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use ureq::http::Method;
 
+use super::app::SeenRow;
 use super::arguments;
 use super::backend::{Backend, needed, not_by_server};
+use super::confirmation::{Confirmation, Loss};
 use super::console::all;
 use super::lookup::Found;
 use super::output::{Output, Shown};
@@ -36,10 +38,14 @@ pub(super) enum Org {
     /// List all organizations; through a server, those that you administer
     List,
     /// Delete an organization with its applications
+    ///
+    /// Asks, and tells what goes along; without a terminal it needs --yes.
     Delete {
         /// Id or name
         #[arg(value_name = "ID")]
         organization: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
     /// Set what an organization pays for
     ///
@@ -89,7 +95,7 @@ impl Org {
         match self {
             Self::Create { name, administrator } => output.one(&create(&backend, &name, administrator.as_ref())?)?,
             Self::List => output.list(&list(&backend)?)?,
-            Self::Delete { organization } => delete(&backend, output, &organization)?,
+            Self::Delete { organization, confirmation } => delete(&backend, output, &organization, &confirmation)?,
             Self::Plan { organization, plan } => output.one(&set_plan(&backend, &organization, plan)?)?,
             Self::Administrators(command) => command.run(&backend, output)?,
         }
@@ -161,8 +167,12 @@ fn list(backend: &Backend) -> Result<Vec<OrganizationRow>> {
     }
 }
 
-fn delete(backend: &Backend, output: Output, text: &str) -> Result<()> {
+fn delete(backend: &Backend, output: Output, text: &str, confirmation: &Confirmation) -> Result<()> {
     let Found { id, name, .. } = backend.organization(text)?;
+    confirmation.obtain(|| {
+        Ok(Loss::new(format!("deletes the organization {name} ({id})"))
+            .with("applications, with their devices and members", applications_in(backend, id)?))
+    })?;
     match backend {
         Backend::Console(console) => {
             let deleted = console.accounts().delete_organization(&console.actor, id);
@@ -171,6 +181,22 @@ fn delete(backend: &Backend, output: Output, text: &str) -> Result<()> {
         Backend::Server(server) => server.delete(&format!("/v1/organizations/{id}"))?,
     }
     output.done(&json!({"deleted": id}), &format!("deleted the organization {name} ({id})"))
+}
+
+/// The names of an organization's applications: through a server, of those on which the caller holds a role.
+fn applications_in(backend: &Backend, id: OrganizationId) -> Result<Vec<String>> {
+    match backend {
+        Backend::Console(console) => {
+            let (accounts, actor) = (console.accounts(), &console.actor);
+            let everything = all(|after, limit| accounts.applications(actor, after, limit), |each| each.id);
+            let everything = everything.context("cannot tell which applications it has")?.into_iter();
+            Ok(everything.filter(|each| each.organization == id).map(|each| each.name.to_string()).collect())
+        }
+        Backend::Server(server) => {
+            let everything: Vec<SeenRow> = server.list("/v1/applications", usize::MAX)?;
+            Ok(everything.into_iter().filter(|each| each.organization == id).map(|each| each.name).collect())
+        }
+    }
 }
 
 fn set_plan(backend: &Backend, text: &str, plan: Plan) -> Result<OrganizationRow> {

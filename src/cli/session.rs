@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::backend::{Backend, needed, not_by_server};
+use super::confirmation::{Confirmation, Loss};
 use super::console::Console;
 use super::failure::UsageError;
 use super::output::{Output, Shown};
@@ -39,9 +40,12 @@ Example:
     /// Make a new signing key; tokens that older keys signed stay valid until they expire. On the database of this
     /// machine only
     RotateKeys {
-        /// Forget the older keys, so that all session tokens of all users end at once
+        /// Forget the older keys, so that all session tokens of all users end at once. Asks; without a terminal it needs
+        /// --yes
         #[arg(long)]
         forget_others: bool,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
 }
 
@@ -52,7 +56,9 @@ impl Session {
             Self::Issue { user } => issue(&Console::open(settings)?, output, &user)?,
             Self::Refresh => refresh(&Server::named(settings)?, output)?,
             Self::EndAll { user } => end_all(&Backend::open(settings)?, output, user.as_ref())?,
-            Self::RotateKeys { forget_others } => rotate_keys(&Console::open(settings)?, output, forget_others)?,
+            Self::RotateKeys { forget_others, confirmation } => {
+                rotate_keys(&Console::open(settings)?, output, forget_others, &confirmation)?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -114,7 +120,10 @@ fn end_all(backend: &Backend, output: Output, user: Option<&String>) -> Result<(
     output.done(&json!({"ended": id}), &format!("ended all session tokens of {username}"))
 }
 
-fn rotate_keys(console: &Console, output: Output, forget_others: bool) -> Result<()> {
+fn rotate_keys(console: &Console, output: Output, forget_others: bool, confirmation: &Confirmation) -> Result<()> {
+    if forget_others {
+        confirmation.obtain(|| Ok(Loss::new("ends all session tokens of all users")))?;
+    }
     let id = console.accounts().rotate_signing_keys(&console.actor, forget_others);
     output.one(&SigningKeyRow { id: id.context("cannot rotate the signing keys")? })
 }

@@ -1,5 +1,8 @@
 //! `gatepost user`: accounts.
 
+mod administration;
+
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -7,26 +10,37 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
+use self::administration::{Disable, Enable, ResetPassword, ResetTotp, SetAdmin};
+use super::confirmation::{Confirmation, Loss};
 use super::console::{Console, all};
 use super::output::{Output, Shown};
 use super::password;
 use super::settings::Settings;
-use crate::accounts::NewAccount;
+use crate::accounts::{NewAccount, Owned};
 use crate::model::{self, Email, Timestamp, UserId, Username};
 
-/// Add, list and delete users, on the database of this machine
+/// Add, list, disable and delete users, and reset what they log in with, on the database of this machine
 ///
-/// A user is named by username or e-mail address.
+/// A user is named by username or e-mail address. A server does none of this: --server is refused.
 #[derive(Subcommand)]
 #[command(arg_required_else_help = true)]
 pub(super) enum User {
     Add(Add),
     /// List all users
     List,
+    Disable(Disable),
+    Enable(Enable),
+    ResetPassword(ResetPassword),
+    ResetTotp(ResetTotp),
+    SetAdmin(SetAdmin),
     /// Delete a user with everything that it owns: its applications, and the organizations that only it administers
+    ///
+    /// Asks, and tells what goes along; without a terminal it needs --yes.
     Delete {
         /// Username or address
         login: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
 }
 
@@ -71,7 +85,14 @@ impl User {
         match self {
             Self::Add(add) => add.run(&Console::open_or_create(settings)?, output)?,
             Self::List => list(&Console::open(settings)?, output)?,
-            Self::Delete { login } => delete(&Console::open(settings)?, output, &login)?,
+            Self::Disable(command) => command.run(&Console::open(settings)?, output)?,
+            Self::Enable(command) => command.run(&Console::open(settings)?, output)?,
+            Self::ResetPassword(command) => command.run(&Console::open(settings)?, output)?,
+            Self::ResetTotp(command) => command.run(&Console::open(settings)?, output)?,
+            Self::SetAdmin(command) => command.run(&Console::open(settings)?, output)?,
+            Self::Delete { login, confirmation } => {
+                delete(&Console::open(settings)?, output, &login, &confirmation)?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -84,16 +105,18 @@ struct UserRow {
     email: Email,
     installation_administrator: bool,
     created_at: Timestamp,
+    disabled_at: Option<Timestamp>,
 }
 
 impl Shown for UserRow {
-    const COLUMNS: &'static [&'static str] = &["id", "username", "email", "installation_administrator", "created_at"];
+    const COLUMNS: &'static [&'static str] =
+        &["id", "username", "email", "installation_administrator", "created_at", "disabled_at"];
 }
 
 impl From<model::User> for UserRow {
     fn from(user: model::User) -> Self {
         let model::User { id, username, email, installation_administrator, created_at, .. } = user;
-        Self { id, username, email, installation_administrator, created_at }
+        Self { id, username, email, installation_administrator, created_at, disabled_at: None }
     }
 }
 
@@ -134,13 +157,31 @@ impl Add {
 
 fn list(console: &Console, output: Output) -> Result<()> {
     let users = all(|after, limit| console.accounts().users(&console.actor, after, limit), |user| user.id);
-    let rows: Vec<UserRow> = users.context("cannot list the users")?.into_iter().map(UserRow::from).collect();
+    let disabled = console.accounts().disabled_users(&console.actor);
+    let disabled: BTreeMap<_, _> = disabled.context("cannot list the users")?.into_iter().collect();
+    let users = users.context("cannot list the users")?.into_iter();
+    let rows: Vec<UserRow> =
+        users.map(|user| UserRow { disabled_at: disabled.get(&user.id).copied(), ..user.into() }).collect();
     output.list(&rows)
 }
 
-fn delete(console: &Console, output: Output, login: &str) -> Result<()> {
+fn delete(console: &Console, output: Output, login: &str, confirmation: &Confirmation) -> Result<()> {
     let user = console.user(login)?;
+    confirmation.obtain(|| loss(console, &user))?;
     let deleted = console.accounts().delete_user(&console.actor, user.id);
     deleted.with_context(|| format!("cannot delete the user `{login}`"))?;
     output.done(&json!({"deleted": user.id}), &format!("deleted the user {} ({})", user.username, user.id))
+}
+
+/// What goes with a user.
+fn loss(console: &Console, user: &model::User) -> Result<Loss> {
+    let accounts = console.accounts();
+    let owned = accounts.owned(&console.actor, user.id);
+    let Owned { applications, organizations } = owned.context("cannot tell what it owns")?;
+    let keys = accounts.api_keys(&console.actor, user.id).context("cannot tell which keys it has")?;
+    Ok(Loss::new(format!("deletes the user {} ({})", user.username, user.id))
+        .with("organizations", organizations.iter().map(|organization| &organization.name))
+        .with("applications, with their devices and members", applications.iter().map(|application| &application.name))
+        .with("API keys", keys.iter().map(|key| &key.name))
+        .with("rights", user.installation_administrator.then_some("the administration of this installation")))
 }

@@ -95,6 +95,28 @@ impl Letters {
         letter.message(to, now, Some(expires_at))
     }
 
+    /// To the address of an account whose password an administrator has taken: the link that sets a new one.
+    pub fn password_taken(
+        &self,
+        to: &Email,
+        username: &Username,
+        token: &Secret,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Message {
+        let account = quoted(username.as_str());
+        let letter = Letter::new("Set a new password")
+            .paragraph(format!(
+                "An administrator has reset the password of the account {account} at {}. The old one can no longer be \
+                 used, and all sessions have ended.",
+                self.portal
+            ))
+            .paragraph(format!("To set a new one, open this link. {}", until(expires_at)))
+            .link("Set a new password", self.link(NEW_PASSWORD_PAGE, token))
+            .paragraph("If that is too late, ask for another link where you log in.");
+        letter.message(to, now, Some(expires_at))
+    }
+
     /// To the address of an account whose password is not what it was.
     pub fn password_changed(&self, to: &Email, username: &Username, now: Timestamp) -> Message {
         let (account, when) = (quoted(username.as_str()), readable(now));
@@ -218,7 +240,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_770_127_500);
     const END: Timestamp = Timestamp::from_secs(1_770_131_100);
 
-    fn all(username: &Username) -> [Message; 5] {
+    fn all(username: &Username) -> [Message; 6] {
         let (to, token) = (Email::parse("ada@example.com").unwrap(), Secret::new("a_-Z09".into()));
         let letters = Letters::new("https://id.example.com");
         [
@@ -227,6 +249,7 @@ mod tests {
             letters.username_taken(&to, NOW),
             letters.password_reset(&to, username, &token, NOW, END),
             letters.password_changed(&to, username, NOW),
+            letters.password_taken(&to, username, &token, NOW, END),
         ]
     }
 
@@ -268,7 +291,7 @@ mod tests {
     #[test]
     fn only_letters_with_a_token_end() {
         let ends = all(&Username::parse("ada").unwrap()).map(|letter| letter.expires_at());
-        assert_eq!(ends, [Some(END), None, None, Some(END), None]);
+        assert_eq!(ends, [Some(END), None, None, Some(END), None, Some(END)]);
     }
 
     #[test]

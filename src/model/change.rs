@@ -10,9 +10,9 @@ pub type ChangeSeq = i64;
 /// the same transaction, so that each process that shares the store can forget what it holds of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// An account was created, changed or deleted, or its session tokens were ended.
+    /// An account was created, changed, disabled, enabled or deleted, or its session tokens were ended.
     User(UserId),
-    /// The API key with this digest was created or revoked.
+    /// The API key with this digest was created or revoked, or its account was disabled or enabled.
     ApiKey(Digest),
     /// The user's role on the application was given, changed or taken.
     Membership(UserId, ApplicationId),

@@ -39,6 +39,10 @@ pub enum EventAction {
     UserCreated,
     /// An account was deleted.
     UserDeleted,
+    /// An account was disabled: none of its credentials counts.
+    UserDisabled,
+    /// An account that was disabled was enabled.
+    UserEnabled,
     /// Somebody signed in with a password.
     SessionCreated,
     /// A session token was refreshed.
@@ -79,7 +83,7 @@ pub enum EventAction {
     SignedUp,
     /// The link that was mailed to an account's address was followed.
     EmailVerified,
-    /// A link to reset a password was mailed.
+    /// A link to reset a password was mailed, on the console's wish; until then nobody signs in with a password.
     PasswordResetRequested,
     /// A password was replaced by a mailed link.
     PasswordReset,
@@ -109,6 +113,8 @@ impl EventAction {
         match self {
             Self::UserCreated => "user_created",
             Self::UserDeleted => "user_deleted",
+            Self::UserDisabled => "user_disabled",
+            Self::UserEnabled => "user_enabled",
             Self::SessionCreated => "session_created",
             Self::SessionRefreshed => "session_refreshed",
             Self::SessionsEnded => "sessions_ended",

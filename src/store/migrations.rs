@@ -9,6 +9,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0001_accounts.sql"),
     include_str!("migrations/0002_sign_in.sql"),
     include_str!("migrations/0003_policies.sql"),
+    include_str!("migrations/0004_disabled_accounts.sql"),
 ];
 
 /// Brings the database to the newest version, all of it or nothing.
@@ -81,7 +82,7 @@ mod tests {
         migrate(&mut connection).unwrap();
         connection.execute("INSERT INTO schema_version (version) VALUES (99)", []).unwrap();
         let refused = migrate(&mut connection).unwrap_err();
-        assert!(matches!(refused, StoreError::TooNew { found: 99, known: 3 }), "{refused}");
+        assert!(matches!(refused, StoreError::TooNew { found: 99, known: 4 }), "{refused}");
         assert_eq!(version(&connection).unwrap(), 99);
     }
 

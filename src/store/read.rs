@@ -16,6 +16,14 @@ pub trait Read {
     fn user_by_username(&self, username: &Username) -> Result<Option<User>, StoreError>;
     /// The account with this address.
     fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
+    /// The account with this identifier, unless it is disabled: whether its session tokens count.
+    fn active_user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+    /// Since when the account is disabled, if it is.
+    fn disabled_at(&self, id: UserId) -> Result<Option<Timestamp>, StoreError>;
+    /// All accounts that are disabled, and since when.
+    fn disabled_users(&self) -> Result<Vec<(UserId, Timestamp)>, StoreError>;
+    /// All accounts that administer this installation.
+    fn installation_administrators(&self) -> Result<Vec<User>, StoreError>;
     /// All accounts after `after`, `limit` at most.
     fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError>;
     /// The hash of an account's password, if it has one.
@@ -84,7 +92,7 @@ pub trait Read {
         limit: u32,
     ) -> Result<Vec<Device>, StoreError>;
 
-    /// The API key with this digest, and whose it is.
+    /// The API key with this digest, and whose it is: none of an account that is disabled.
     fn credential_by_digest(&self, digest: &Digest) -> Result<Option<(UsableKey, User)>, StoreError>;
     /// The API key with this identifier.
     fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
@@ -174,6 +182,8 @@ pub enum EventFilter {
     User(UserId),
     /// Those of what was done in this application.
     Application(ApplicationId),
+    /// Those that name this organization.
+    Organization(OrganizationId),
 }
 
 /// An account event as it is read back.

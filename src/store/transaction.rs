@@ -50,6 +50,8 @@ pub trait WriteAccounts {
     fn end_sessions(&mut self, user: UserId, not_before: Timestamp) -> Result<(), StoreError>;
     /// Makes the user an administrator of the installation, or takes that.
     fn set_user_admin(&mut self, user: UserId, admin: bool) -> Result<(), StoreError>;
+    /// Disables the account since a time, or enables it. Its API keys stay, and count only while it is enabled.
+    fn set_disabled(&mut self, user: UserId, at: Option<Timestamp>) -> Result<(), StoreError>;
     /// For an account that is being deleted, before or after [`WriteAccounts::delete_user`]: forgets its second factor,
     /// links and throttles, and the client addresses of the events of what it did, and of what was done to it by nobody
     /// who is known. The events themselves stay. Events that are recorded later keep what they are given.

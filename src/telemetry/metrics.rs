@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::cells::BusyCounter;
-use super::{Outcome, ShadowResult};
+use super::{Outcome, ProofOutcome, ShadowResult};
 
 /// The caches whose look-ups are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct Metrics {
     shadow_reload_failures: Counter,
     cache_hits: [BusyCounter; 4],
     cache_misses: [BusyCounter; 4],
+    log_ins: [Counter; 7],
+    reauthentications: [Counter; 7],
 }
 
 impl Metrics {
@@ -85,6 +87,13 @@ impl Metrics {
             "Whether there is a candidate that decisions are compared with",
             shadow_candidate_loaded.clone(),
         );
+        let mut proofs = |name: &str, help: &str| {
+            let family = Family::<[(&str, &str); 1], Counter>::default();
+            registry.register(name, help, family.clone());
+            ProofOutcome::ALL.map(|outcome| family.get_or_create_owned(&[("outcome", outcome.as_str())]))
+        };
+        let log_ins = proofs("log_ins", "Log-ins, by how they ended");
+        let reauthentications = proofs("reauthentications", "Passwords given again for a change, by how that ended");
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -117,6 +126,8 @@ impl Metrics {
             ),
             cache_hits: cache("hit"),
             cache_misses: cache("miss"),
+            log_ins,
+            reauthentications,
             registry,
         }
     }
@@ -142,6 +153,20 @@ impl Metrics {
     pub fn looked_up(&self, cache: CacheName, is_hit: bool) {
         let counters = if is_hit { &self.cache_hits } else { &self.cache_misses };
         if let Some(counter) = counters.get(cache as usize) {
+            counter.inc();
+        }
+    }
+
+    /// Counts a log-in.
+    pub fn logged_in(&self, outcome: ProofOutcome) {
+        if let Some(counter) = self.log_ins.get(outcome as usize) {
+            counter.inc();
+        }
+    }
+
+    /// Counts a password, or a code, that was given again.
+    pub fn reauthenticated(&self, outcome: ProofOutcome) {
+        if let Some(counter) = self.reauthentications.get(outcome as usize) {
             counter.inc();
         }
     }
@@ -221,9 +246,14 @@ mod tests {
         metrics.decision_log_dropped().inc();
         metrics.shadowed(ShadowResult::Loses);
         metrics.set_candidate_loaded(true);
+        metrics.logged_in(ProofOutcome::WrongCode);
+        metrics.reauthenticated(ProofOutcome::Throttled);
         let text = metrics.render();
         for line in [
             "# TYPE gatepost_decisions counter",
+            r#"gatepost_log_ins_total{outcome="wrong_code"} 1"#,
+            r#"gatepost_log_ins_total{outcome="wrong_credentials"} 0"#,
+            r#"gatepost_reauthentications_total{outcome="throttled"} 1"#,
             r#"gatepost_decisions_total{outcome="allow"} 2"#,
             r#"gatepost_decisions_total{outcome="deny"} 0"#,
             r#"gatepost_decisions_total{outcome="unavailable"} 1"#,

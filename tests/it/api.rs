@@ -2,6 +2,7 @@
 //! that time is theirs and every request can be made.
 
 mod account;
+mod administration;
 mod answer;
 mod api_keys;
 mod applications;

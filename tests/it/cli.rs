@@ -1,11 +1,13 @@
 //! The command line: the program itself, run as people and scripts run it.
 
 mod accounts;
+mod administration;
 mod audit;
 mod bench;
 mod check;
 mod client;
 mod config;
+mod confirmation;
 mod documents;
 mod explain;
 mod manifests;

@@ -73,7 +73,8 @@ pub(in crate::authz) fn search(
     let Some(candidates) = Candidates::new(generation, store, sought, inquiry, within) else {
         return Ok(Found::NOTHING);
     };
-    let permitted = |id: &str| match decide(generation, load, &about(sought, inquiry, id)) {
+    let is_disabled = |user| store.disabled_at(user).map(|since| since.is_some());
+    let permitted = |id: &str| match decide(generation, &is_disabled, load, &about(sought, inquiry, id)) {
         Ok(decision) => Ok(decision.permit().is_some()),
         Err(InquiryError::Unfit(_)) => Ok(false),
         Err(InquiryError::Store(error)) => Err(error),

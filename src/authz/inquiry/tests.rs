@@ -212,7 +212,7 @@ impl World {
     }
 
     fn decide(&self, inquiry: &Inquiry<'_>) -> bool {
-        match decide(&self.generation, &nothing, inquiry) {
+        match decide(&self.generation, &|_| Ok(false), &nothing, inquiry) {
             Ok(decision) => decision.permit().is_some(),
             Err(InquiryError::Unfit(_)) => false,
             Err(InquiryError::Store(error)) => panic!("{error}"),

@@ -57,8 +57,15 @@ pub(super) enum Principal {
 pub(super) enum CredentialUsed {
     None,
     Invalid,
-    Assumed { kind: CredentialKind },
-    Verified { kind: CredentialKind, id: String },
+    /// Whatever it were, the account that it is of is disabled.
+    Disabled,
+    Assumed {
+        kind: CredentialKind,
+    },
+    Verified {
+        kind: CredentialKind,
+        id: String,
+    },
 }
 
 /// The route that matched.
@@ -166,6 +173,7 @@ impl Explanation {
         self.status = status;
         self.cause = match self.credential {
             CredentialUsed::Invalid if status != 400 => format!("{cause}; the token is not valid"),
+            CredentialUsed::Disabled if status != 400 => format!("{cause}; the account is disabled"),
             _ => cause,
         };
         self
@@ -182,6 +190,7 @@ impl Explanation {
         let credential = match &self.credential {
             CredentialUsed::None => "-".to_owned(),
             CredentialUsed::Invalid => "a token that is not valid".to_owned(),
+            CredentialUsed::Disabled => "none counts, as the account is disabled".to_owned(),
             CredentialUsed::Assumed { kind } => format!("{}, assumed", with_article(kind.as_str())),
             CredentialUsed::Verified { kind, id } => format!("{} {id}", kind.as_str()),
         };

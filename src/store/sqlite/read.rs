@@ -1,10 +1,13 @@
 //! The questions, each one statement, so that each answer is of one moment.
 
+mod events;
+
 use rusqlite::{Connection, params};
 
+use self::events::{EVENTS, EVENTS_OF_APPLICATION, EVENTS_OF_ORGANIZATION, EVENTS_OF_USER};
 use super::rows::{self, all, one};
 use super::rows::{
-    api_key_columns, application_columns, application_standing_columns, device_columns, event_columns, mail_columns,
+    api_key_columns, application_columns, application_standing_columns, device_columns, mail_columns,
     membership_columns, organization_columns, organization_standing_columns, password_reset_columns, sign_up_columns,
     totp_columns, usable_key_columns, user_columns,
 };
@@ -42,6 +45,28 @@ impl<C: Connected> Read for C {
     fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
         const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.email_canonical = ?1");
         self.with(|connection| one(connection, SQL, [email.canonical()], rows::user))
+    }
+
+    fn active_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        const SQL: &str =
+            concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id = ?1 AND u.disabled_at IS NULL");
+        self.with(|connection| one(connection, SQL, [id], rows::user))
+    }
+
+    fn disabled_at(&self, id: UserId) -> Result<Option<Timestamp>, StoreError> {
+        const SQL: &str = "SELECT disabled_at FROM users WHERE id = ?1";
+        self.with(|connection| one(connection, SQL, [id], |columns| columns.take())).map(Option::flatten)
+    }
+
+    fn disabled_users(&self) -> Result<Vec<(UserId, Timestamp)>, StoreError> {
+        const SQL: &str = "SELECT id, disabled_at FROM users WHERE disabled_at IS NOT NULL ORDER BY id";
+        self.with(|connection| all(connection, SQL, [], |columns| Ok((columns.take()?, columns.take()?))))
+    }
+
+    fn installation_administrators(&self) -> Result<Vec<User>, StoreError> {
+        const SQL: &str =
+            concat!("SELECT ", user_columns!(), " FROM users u WHERE u.installation_administrator = 1 ORDER BY u.id");
+        self.with(|connection| all(connection, SQL, [], rows::user))
     }
 
     fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
@@ -292,6 +317,9 @@ impl<C: Connected> Read for C {
             EventFilter::Application(id) => {
                 all(connection, EVENTS_OF_APPLICATION, params![before, limit, id], rows::event)
             }
+            EventFilter::Organization(id) => {
+                all(connection, EVENTS_OF_ORGANIZATION, params![before, limit, id], rows::event)
+            }
         })
     }
 
@@ -319,7 +347,7 @@ const CREDENTIAL_BY_DIGEST: &str = concat!(
     usable_key_columns!(),
     ", ",
     user_columns!(),
-    " FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.digest = ?1"
+    " FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.digest = ?1 AND u.disabled_at IS NULL"
 );
 
 const ORGANIZATION_STANDING: &str = concat!(
@@ -348,25 +376,6 @@ const DEVICE_STANDING: &str = concat!(
     " FROM devices d JOIN applications a ON a.id = d.application_id ",
     standing_joins!(),
     " WHERE d.id = ?1"
-);
-
-const EVENTS: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
-
-// Each half reads one index backwards and stops at the limit, however many events concern the user.
-const EVENTS_OF_USER: &str = concat!(
-    "SELECT ",
-    event_columns!(),
-    " FROM events WHERE seq IN (
-          SELECT seq FROM (SELECT seq FROM events WHERE actor = ?3 AND seq < ?1 ORDER BY seq DESC LIMIT ?2)
-          UNION
-          SELECT seq FROM (SELECT seq FROM events WHERE user_id = ?3 AND seq < ?1 ORDER BY seq DESC LIMIT ?2)
-      ) ORDER BY seq DESC LIMIT ?2"
-);
-
-const EVENTS_OF_APPLICATION: &str = concat!(
-    "SELECT ",
-    event_columns!(),
-    " FROM events WHERE application_id = ?3 AND seq < ?1 ORDER BY seq DESC LIMIT ?2"
 );
 
 #[cfg(test)]

@@ -114,6 +114,12 @@ impl Api {
         api
     }
 
+    /// The account system that answers.
+    pub fn accounts(&self) -> Arc<Accounts> {
+        let mailing = self.mails.0.lock().unwrap().accounts.clone();
+        mailing.unwrap_or_else(|| Arc::clone(&self.app.accounts))
+    }
+
     /// The mails that were sent since the last time: to whom, what about, and the text.
     pub fn letters(&self) -> Vec<[String; 3]> {
         let accounts = self.mails.0.lock().unwrap().accounts.clone().unwrap();

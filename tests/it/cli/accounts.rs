@@ -10,7 +10,8 @@ const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 fn users_are_added_listed_and_deleted() {
     let program = Program::new();
     let ada = program.json(&["user", "add", "ada", "--email", "ada@example.com", "--generate-password", "--admin"]);
-    assert_eq!(members(&ada), ["created_at", "email", "id", "installation_administrator", "password", "username"]);
+    let expected = ["created_at", "disabled_at", "email", "id", "installation_administrator", "password", "username"];
+    assert_eq!(members(&ada), expected);
     assert!(ada["password"].as_str().unwrap().len() >= 16);
     let devi = ["user", "add", "devi", "--email", "devi@example.com", "--password-stdin", "--output", "json"];
     let devi = program.run_with(&devi, "correct horse\n").json();
@@ -21,7 +22,7 @@ fn users_are_added_listed_and_deleted() {
     let names: Vec<_> = users.as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap()).collect();
     assert_eq!(names, ["ada", "devi"]);
 
-    assert_eq!(program.json(&["user", "delete", "DEVI@example.com"]), json!({"deleted": devi["id"]}));
+    assert_eq!(program.json(&["user", "delete", "DEVI@example.com", "--yes"]), json!({"deleted": devi["id"]}));
     assert!(program.failure(&["user", "delete", "devi"]).contains("there is no such user"));
     assert_eq!(program.json(&["user", "list"]).as_array().unwrap().len(), 1);
 }
@@ -83,7 +84,7 @@ fn keys_are_created_listed_and_revoked_all_or_none() {
     let (id, other) = (key["id"].as_str().unwrap(), other["id"].as_str().unwrap());
     assert!(program.failure(&["key", "revoke", id, ID]).contains("there is no such api key"));
     assert_eq!(program.json(&["key", "list", "--user", "devi"]).as_array().unwrap().len(), 2);
-    assert_eq!(program.json(&["key", "revoke", id, other]), json!({"revoked": 2}));
+    assert_eq!(program.json(&["key", "revoke", id, other, "--yes"]), json!({"revoked": 2}));
     assert_eq!(program.json(&["key", "list", "--user", "devi"]), json!([]));
 }
 
@@ -114,8 +115,8 @@ fn organizations_have_plans_and_administrators() {
     let last = program.failure(&["org", "administrators", "remove", "acme", "devi"]);
     assert!(last.contains("last administrator") && last.contains("help: add another one first"), "{last}");
 
-    assert!(program.failure(&["org", "delete", "ada"]).contains("personal"));
-    assert_eq!(program.json(&["org", "delete", "acme"]), json!({"deleted": acme["id"]}));
+    assert!(program.failure(&["org", "delete", "ada", "--yes"]).contains("personal"));
+    assert_eq!(program.json(&["org", "delete", "acme", "--yes"]), json!({"deleted": acme["id"]}));
     assert_eq!(program.json(&["app", "list"]), json!([]));
 }
 
@@ -147,9 +148,9 @@ fn applications_are_found_by_id_and_by_a_name_that_is_theirs_alone() {
     assert!(ambiguous.contains("2 applications have the name `thermostat`"), "{ambiguous}");
     assert!(ambiguous.contains(second["id"].as_str().unwrap()), "{ambiguous}");
     let id = thermostat["id"].as_str().unwrap();
-    assert_eq!(program.json(&["app", "delete", id]), json!({"deleted": id}));
+    assert_eq!(program.json(&["app", "delete", id, "--yes"]), json!({"deleted": id}));
     assert!(program.failure(&["app", "delete", id]).contains("there is no application with the id or name"));
-    assert_eq!(program.json(&["app", "delete", "thermostat"]), json!({"deleted": second["id"]}));
+    assert_eq!(program.json(&["app", "delete", "thermostat", "--yes"]), json!({"deleted": second["id"]}));
 }
 
 #[test]
@@ -190,8 +191,10 @@ fn devices_are_registered_listed_and_removed() {
     assert_eq!(list.as_array().unwrap().len(), 2);
     assert_eq!(members(&list[0]), ["application", "created_at", "id", "name"]);
     let id = new["id"].as_str().unwrap();
-    assert_eq!(program.json(&["device", "remove", "--app", "thermostat", id]), json!({"removed": id}));
-    assert!(program.failure(&["device", "remove", "--app", "thermostat", id]).contains("there is no such device"));
+    assert_eq!(program.json(&["device", "remove", "--app", "thermostat", id, "--yes"]), json!({"removed": id}));
+    assert!(
+        program.failure(&["device", "remove", "--app", "thermostat", id, "--yes"]).contains("there is no such device")
+    );
 }
 
 #[test]
@@ -210,7 +213,7 @@ fn sessions_are_issued_and_ended() {
     let before = program.json(&["session", "issue", "--user", "devi"]);
     assert_eq!(members(&program.json(&["session", "rotate-keys"])), ["id"]);
     assert!(is_good(&before));
-    program.json(&["session", "rotate-keys", "--forget-others"]);
+    program.json(&["session", "rotate-keys", "--forget-others", "--yes"]);
     assert!(!is_good(&before));
     assert!(is_good(&program.json(&["session", "issue", "--user", "devi"])));
 }

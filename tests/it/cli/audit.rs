@@ -23,7 +23,9 @@ fn events_are_shown_of_everything_of_a_user_and_of_an_application() {
         [
             "action",
             "actor",
+            "actor_name",
             "application",
+            "application_name",
             "at",
             "client",
             "credential_id",
@@ -31,7 +33,9 @@ fn events_are_shown_of_everything_of_a_user_and_of_an_application() {
             "detail",
             "id",
             "organization",
+            "organization_name",
             "user",
+            "user_name",
         ]
     );
     assert_eq!((&latest["credential_kind"], &latest["detail"]), (&json!("console"), &json!("developer")));
@@ -39,9 +43,33 @@ fn events_are_shown_of_everything_of_a_user_and_of_an_application() {
     let of_application = ["audit", "--app", "thermostat"];
     assert_eq!(actions(&program.json(&of_application)), ["member_added", "application_created"]);
     assert_eq!(actions(&program.json(&["audit", "--limit", "1"])), ["member_added"]);
+    let names =
+        [&latest["actor_name"], &latest["user_name"], &latest["application_name"], &everything[2]["organization_name"]];
+    assert_eq!(names, [&json!(null), &json!("devi"), &json!("thermostat"), &json!("acme")]);
     assert_eq!(program.run(&["audit", "--user", "nobody"]).code, 6);
     let table = program.run(&of_application).out;
     assert!(table.starts_with("AT  ") && table.lines().count() == 3, "{table}");
+}
+
+#[test]
+fn events_are_found_by_the_name_or_the_id_of_what_they_tell_of_also_when_it_is_gone() {
+    let program = Program::with_application();
+    let acme = program.json(&["audit", "--organization", "acme"]);
+    assert_eq!(actions(&acme), ["application_created", "organization_created"]);
+    let organization = acme[0]["organization"].as_str().unwrap().to_owned();
+    let devi = program.json(&["audit", "--user", "devi"])[0]["user"].as_str().unwrap().to_owned();
+    program.json(&["org", "delete", "acme", "--yes"]);
+    program.json(&["user", "delete", "devi", "--yes"]);
+    let of_devi = program.json(&["audit", "--user", &devi]);
+    assert_eq!((actions(&of_devi), &of_devi[0]["user_name"]), (vec!["user_deleted", "user_created"], &json!(null)));
+    let of_acme = program.json(&["audit", "--organization", &organization]);
+    assert_eq!(actions(&of_acme), ["organization_deleted", "application_created", "organization_created"]);
+    assert_eq!(program.run(&["audit", "--user", "devi"]).code, 6);
+    assert_eq!(program.run(&["audit", "--organization", "acme"]).code, 6);
+    assert_eq!(program.run(&["audit", "--user", "ada", "--organization", "ada"]).code, 2);
+    let table = program.run(&["audit", "--user", "ada"]).out;
+    let first = table.lines().next().unwrap();
+    assert!(first.contains("ACTOR NAME") && first.contains("USER NAME"), "{table}");
 }
 
 #[test]
@@ -80,7 +108,7 @@ fn exit_codes_tell_what_went_wrong() {
     assert_eq!(code(&["app", "delete", "nothing"]), 6);
     assert_eq!(code(&["user", "add", "ada", "--email", "new@example.com", "--no-password"]), 7);
     assert_eq!(code(&["user", "add", "a b", "--email", "new@example.com", "--no-password"]), 7);
-    assert_eq!(code(&["org", "delete", "ada"]), 7);
+    assert_eq!(code(&["org", "delete", "ada", "--yes"]), 7);
     assert_eq!(code(&["app", "create", "x", "--organization", "acme"]), 2);
     assert_eq!(code(&["key", "list"]), 2);
 }

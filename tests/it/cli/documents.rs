@@ -20,14 +20,14 @@ fn the_manual_has_a_page_for_each_command() {
     let page = program.run(&["man"]).out;
     assert!(page.contains(".TH gatepost 1") && page.contains("key\\-file"), "{page}");
     assert!(page.contains("The folder of the policies"), "{page}");
-    std::fs::create_dir(program.folder().join("man")).unwrap();
-    assert_eq!(program.run(&["man", "--out", "man"]).code, 0);
+    assert_eq!(program.run(&["man", "--out", "share/man/man1"]).code, 0);
     for name in ["gatepost.1", "gatepost-serve.1", "gatepost-account-totp-enable.1"] {
-        let page = std::fs::read_to_string(program.folder().join("man").join(name)).unwrap();
+        let page = std::fs::read_to_string(program.folder().join("share/man/man1").join(name)).unwrap();
         assert!(page.contains(".SH SYNOPSIS"), "{name}");
     }
-    let nowhere = program.failure(&["man", "--out", "nowhere"]);
-    assert!(nowhere.contains("cannot write into `nowhere`"), "{nowhere}");
+    std::fs::write(program.folder().join("file"), "").unwrap();
+    let nowhere = program.failure(&["man", "--out", "file"]);
+    assert!(nowhere.contains("cannot write into `file`"), "{nowhere}");
 }
 
 #[test]

@@ -68,9 +68,22 @@ impl Program {
         self.run_with(arguments, "")
     }
 
+    /// Runs it on a terminal on which `typed` is typed; all that is printed is in `out`. Of the shell's arguments, none
+    /// has quotes.
+    pub fn on_terminal(&self, arguments: &[&str], typed: &str) -> Run {
+        let line = format!("'{}' {}", env!("CARGO_BIN_EXE_gatepost"), arguments.join(" "));
+        let mut script = Command::new("/usr/bin/script");
+        script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        script.current_dir(self.folder()).env_clear().envs(&self.variables);
+        Self::run_command(script, typed)
+    }
+
     /// Runs it with this text on standard input.
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Run {
-        let mut command = self.command(arguments);
+        Self::run_command(self.command(arguments), input)
+    }
+
+    fn run_command(mut command: Command, input: &str) -> Run {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A program that does not read its input may have closed it.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());

@@ -135,7 +135,7 @@ fn what_the_command_line_changes_is_in_force_beside_a_server() {
     soon(|| ask(server.decision(), token, "POST", &path) == 200);
     program.json(&["member", "remove", "--app", "thermostat", "devi"]);
     soon(|| ask(server.decision(), token, "POST", &path) == 403);
-    program.json(&["key", "revoke", id]);
+    program.json(&["key", "revoke", id, "--yes"]);
     soon(|| ask(server.decision(), token, "POST", &path) == 401);
 
     let session = program.json(&["session", "issue", "--user", "ada"])["token"].as_str().unwrap().to_owned();

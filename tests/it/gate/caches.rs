@@ -134,6 +134,24 @@ const CHANGES: &[Change] = &[
         make: |accounts, world, _| accounts.delete_application(&Actor::console(), world.application).unwrap(),
         then: 403,
     },
+    Change {
+        name: "account disabled",
+        who: "olga",
+        by_key: true,
+        method: "GET",
+        path: "/applications/{a}",
+        make: |accounts, _, user| drop(accounts.disable_user(&Actor::console(), user).unwrap()),
+        then: 401,
+    },
+    Change {
+        name: "account disabled, seen by its session",
+        who: "olga",
+        by_key: false,
+        method: "GET",
+        path: "/applications/{a}",
+        make: |accounts, _, user| drop(accounts.disable_user(&Actor::console(), user).unwrap()),
+        then: 401,
+    },
 ];
 
 fn revoke_all(accounts: &Accounts, user: UserId) {
@@ -275,6 +293,31 @@ fn a_key_that_was_asked_for_too_early_works_as_soon_as_it_exists() {
         } else {
             until(patience, "the new key", || (client.send(&question).status == 200).then_some(()));
         }
+    }
+}
+
+#[test]
+fn a_key_of_an_account_that_is_enabled_again_works_at_once_and_a_session_does_not() {
+    let world = World::without_passwords(&[]);
+    let config = World::config(world.folder.path().to_owned(), &[]);
+    let other = App::open(&config, Arc::new(SystemClock)).unwrap();
+    let olga = world.person("olga");
+    let target = format!("/applications/{}", world.application);
+    let by = |credential: &str| question("GET", &target, credential);
+    let mut client = Connection::open(world.decision);
+    for (accounts, patience) in [(&world.app.accounts, Duration::ZERO), (&other.accounts, ELSEWHERE)] {
+        let mut soon = |status| {
+            if patience.is_zero() {
+                assert_eq!(client.send(&by(&olga.api_key)).status, status);
+            } else {
+                until(patience, "the change", || (client.send(&by(&olga.api_key)).status == status).then_some(()));
+            }
+            client.send(&by(&olga.session)).status
+        };
+        accounts.disable_user(&Actor::console(), olga.id).unwrap();
+        assert_eq!(soon(401), 401);
+        assert!(accounts.enable_user(&Actor::console(), olga.id).unwrap());
+        assert_eq!(soon(200), 401, "a session that was ended stays ended");
     }
 }
 

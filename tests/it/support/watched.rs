@@ -63,6 +63,10 @@ watched! {
     user(id: UserId) -> Option<User>;
     user_by_username(username: &Username) -> Option<User>;
     user_by_email(email: &Email) -> Option<User>;
+    active_user(id: UserId) -> Option<User>;
+    disabled_at(id: UserId) -> Option<Timestamp>;
+    disabled_users() -> Vec<(UserId, Timestamp)>;
+    installation_administrators() -> Vec<User>;
     users(after: Option<UserId>, limit: u32) -> Vec<User>;
     password_hash(user: UserId) -> Option<PasswordHash>;
     organization(id: OrganizationId) -> Option<Organization>;

@@ -272,7 +272,7 @@ fn events_come_newest_first() {
 }
 
 #[test]
-fn events_are_those_of_a_user_or_an_application() {
+fn events_are_those_of_a_user_an_application_or_an_organization() {
     let sample = Sample::new();
     let other = UserId::from_bytes([2; 16]);
     let (by, to, both) = ((Some(USER), Some(other)), (None, Some(USER)), (Some(USER), Some(USER)));
@@ -280,7 +280,8 @@ fn events_are_those_of_a_user_or_an_application() {
     sample.write(|transaction| {
         concerned.into_iter().zip(1..).try_for_each(|((actor, user), n)| {
             let application = (n % 2 == 0).then_some(APPLICATION);
-            transaction.record(&Event { actor, user, application, ..event(n) })
+            let organization = (n % 3 == 0).then_some(ORGANIZATION);
+            transaction.record(&Event { actor, user, application, organization, ..event(n) })
         })
     });
     let positions = |filter, before, limit| -> Vec<i64> {
@@ -293,14 +294,20 @@ fn events_are_those_of_a_user_or_an_application() {
     assert_eq!(positions(EventFilter::User(UserId::from_bytes([7; 16])), None, 9), [0_i64; 0]);
     assert_eq!(positions(EventFilter::Application(APPLICATION), None, 2), [6, 4]);
     assert_eq!(positions(EventFilter::Application(APPLICATION), Some(4), 2), [2]);
+    assert_eq!(positions(EventFilter::Organization(ORGANIZATION), None, 9), [6, 3]);
+    assert_eq!(positions(EventFilter::Organization(ORGANIZATION), Some(6), 9), [3]);
 }
 
 #[test]
 fn a_page_of_events_is_read_without_reading_the_others() {
     let sample = Sample::new();
     let raw = sample.raw();
-    let filters: [(&str, &[&dyn rusqlite::ToSql]); 3] =
-        [(EVENTS, &[&9, &9]), (EVENTS_OF_USER, &[&9, &9, &USER]), (EVENTS_OF_APPLICATION, &[&9, &9, &APPLICATION])];
+    let filters: [(&str, &[&dyn rusqlite::ToSql]); 4] = [
+        (EVENTS, &[&9, &9]),
+        (EVENTS_OF_USER, &[&9, &9, &USER]),
+        (EVENTS_OF_APPLICATION, &[&9, &9, &APPLICATION]),
+        (EVENTS_OF_ORGANIZATION, &[&9, &9, &ORGANIZATION]),
+    ];
     for (sql, parameters) in filters {
         let mut plan = raw.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = plan.query_map(parameters, |row| row.get(3)).unwrap();

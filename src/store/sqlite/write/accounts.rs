@@ -72,6 +72,15 @@ impl WriteAccounts for SqliteTransaction<'_> {
         self.changed(Change::User(user))
     }
 
+    fn set_disabled(&mut self, user: UserId, at: Option<Timestamp>) -> Result<(), StoreError> {
+        const API_KEYS: &str = "SELECT digest FROM api_keys WHERE user_id = ?1 ORDER BY id";
+        self.touch("user", "UPDATE users SET disabled_at = ?2 WHERE id = ?1", params![user, at])?;
+        // To whoever looks one up, the keys of a disabled account are as good as gone, and come with its enabling.
+        let keys = self.returning(API_KEYS, [user], |columns| columns.take().map(Change::ApiKey))?;
+        self.changed(Change::User(user))?;
+        self.all_changed(keys)
+    }
+
     fn forget_person(&mut self, user: UserId) -> Result<(), StoreError> {
         self.forget_sign_in(user)?;
         // Somebody else's address stays with what they did to this account.
@@ -178,8 +187,31 @@ mod tests {
             let changes = sample.write(|transaction| transaction.set_user_admin(OTHER, admin));
             assert_eq!(changes, [Change::User(OTHER)]);
             assert_eq!(sample.store.user(OTHER).unwrap().unwrap().installation_administrator, admin);
+            let administrators = sample.store.installation_administrators().unwrap();
+            let ids: Vec<_> = administrators.iter().map(|administrator| administrator.id).collect();
+            assert_eq!(ids, if admin { vec![USER, OTHER] } else { vec![USER] });
         }
         let refusal = sample.refusal(|transaction| transaction.set_user_admin(NOBODY, true));
+        assert_eq!(refusal, "user does not exist");
+    }
+
+    #[test]
+    fn a_disabled_account_stays_with_all_it_has_and_its_credentials_are_not_found() {
+        let sample = Sample::populated();
+        sample.write(|transaction| transaction.insert_api_key(&api_key(1, 2)));
+        let (store, key) = (&sample.store, api_key(1, 2));
+        assert_eq!((store.disabled_at(OTHER).unwrap(), store.disabled_users().unwrap()), (None, vec![]));
+        for at in [Some(NOW), None] {
+            let changes = sample.write(|transaction| transaction.set_disabled(OTHER, at));
+            assert_eq!(changes, [Change::User(OTHER), Change::ApiKey(key.digest)]);
+            assert_eq!(store.disabled_at(OTHER).unwrap(), at);
+            assert_eq!(store.disabled_users().unwrap(), Vec::from_iter(at.map(|at| (OTHER, at))));
+            assert_eq!(store.active_user(OTHER).unwrap().is_some(), at.is_none());
+            assert_eq!(store.credential_by_digest(&key.digest).unwrap().is_some(), at.is_none());
+            assert_eq!((store.user(OTHER).unwrap().is_some(), store.api_keys(OTHER).unwrap().len()), (true, 1));
+        }
+        assert_eq!(store.active_user(NOBODY).unwrap(), None);
+        let refusal = sample.refusal(|transaction| transaction.set_disabled(NOBODY, None));
         assert_eq!(refusal, "user does not exist");
     }
 

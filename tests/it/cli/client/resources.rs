@@ -17,8 +17,8 @@ fn keys_are_created_listed_and_revoked() {
     assert_eq!(keys[1]["description"], json!("for ci"));
     let id = created["id"].as_str().unwrap();
     let missing = "01890a5d-ac96-774b-bcce-b302099a8057";
-    client.fails(&["key", "revoke", id, missing], 6, "error: there is no such api key (not_found)\n");
-    assert_eq!(client.json(&["key", "revoke", id]), json!({"revoked": 1}));
+    client.fails(&["key", "revoke", id, missing, "--yes"], 6, "error: there is no such api key (not_found)\n");
+    assert_eq!(client.json(&["key", "revoke", id, "--yes"]), json!({"revoked": 1}));
     client.fails(&["key", "list", "--user", "ada"], 2, "error: ");
     client.fails(&["key", "create", "--name", ""], 7, "error: `name`: ");
 }
@@ -52,8 +52,8 @@ fn organizations_are_created_administered_and_deleted() {
     client.fails(&["org", "administrators", "remove", "lab", "devi"], 6, "error: there is no administrator");
     client.fails(&["org", "administrators", "remove", "lab", "otto@example.com"], 7, "error: the last administrator");
     client.fails(&["org", "plan", "lab", "paid"], 5, "error: this is not permitted (forbidden)\n");
-    client.fails(&["org", "delete", "otto"], 7, "error: a personal organization");
-    assert_eq!(client.json(&["org", "delete", "lab"]), json!({"deleted": created["id"]}));
+    client.fails(&["org", "delete", "otto", "--yes"], 7, "error: a personal organization");
+    assert_eq!(client.json(&["org", "delete", "lab", "--yes"]), json!({"deleted": created["id"]}));
     client.fails(&["org", "delete", "acme"], 6, "error: there is no organization with the id or name `acme`");
     client.fails(&["org", "create", "lab", "--administrator", "otto"], 2, "error: ");
 }
@@ -74,7 +74,7 @@ fn applications_are_created_listed_and_deleted() {
     );
     let foreign = client.world.application.to_string();
     client.fails(&["app", "delete", &foreign], 6, "error: there is no application with the id or name");
-    assert_eq!(client.json(&["app", "delete", "lamp"]), json!({"deleted": created["id"]}));
+    assert_eq!(client.json(&["app", "delete", "lamp", "--yes"]), json!({"deleted": created["id"]}));
 }
 
 #[test]
@@ -108,8 +108,12 @@ fn devices_are_registered_listed_and_removed() {
     let list = client.json(&["device", "list", "--app", "thermostat"]);
     assert_eq!((list.as_array().unwrap().len(), members(&list[0])), (2, members(&added)));
     let id = added["id"].as_str().unwrap();
-    assert_eq!(client.json(&["device", "remove", "--app", "thermostat", id]), json!({"removed": id}));
-    client.fails(&["device", "remove", "--app", "thermostat", id], 6, "error: there is no such device (not_found)\n");
+    assert_eq!(client.json(&["device", "remove", "--app", "thermostat", id, "--yes"]), json!({"removed": id}));
+    client.fails(
+        &["device", "remove", "--app", "thermostat", id, "--yes"],
+        6,
+        "error: there is no such device (not_found)\n",
+    );
 }
 
 #[test]
@@ -119,6 +123,9 @@ fn events_are_ones_own_or_those_of_an_application() {
     let events = client.json(&["audit", "--app", "thermostat", "--limit", "3"]);
     assert_eq!((events.as_array().unwrap().len(), &events[0]["action"]), (3, &json!("device_added")));
     assert_eq!(events[0]["credential_kind"], json!("api_key"));
+    let named = (&events[0]["actor_name"], &events[0]["application_name"]);
+    assert_eq!(named, (&json!("ada"), &json!("thermostat")));
+    client.fails(&["audit", "--organization", "acme"], 2, "error: ");
     assert_eq!(client.json(&["audit"])[0], events[0]);
     client.fails(&["audit", "--user", "devi"], 2, "error: ");
     client.be("devi");
@@ -131,6 +138,11 @@ fn what_the_console_alone_can_do_is_not_asked_of_a_server() {
     for command in [
         &["user", "list"][..],
         &["user", "delete", "devi"],
+        &["user", "disable", "devi"],
+        &["user", "enable", "devi"],
+        &["user", "reset-password", "devi"],
+        &["user", "reset-totp", "devi"],
+        &["user", "set-admin", "devi"],
         &["session", "issue", "--user", "devi"],
         &["session", "rotate-keys"],
         &["key-file", "rotate"],

@@ -40,11 +40,11 @@ fn a_file_that_is_half_edited_keeps_nobody_from_revoking_and_never_serves() {
     let check = ["check", "--user", "devi", "--method", "GET", "--path", &view];
     for command in [
         &check[..],
-        &["key", "revoke", &key],
+        &["key", "revoke", &key, "--yes"],
         &["session", "end-all", "--user", "devi"],
         &["member", "remove", "--app", "thermostat", "devi"],
         &["user", "list"],
-        &["user", "delete", "devi"],
+        &["user", "delete", "devi", "--yes"],
     ] {
         warns(&program.run(command), 0, problem);
     }

@@ -301,3 +301,26 @@ fn what_is_said_goes_before_what_files_say_and_leads_to_the_store() {
         assert!(answer["context"]["error"]["message"].as_str().unwrap().contains("Door"), "{answer}");
     }
 }
+
+#[test]
+fn nobody_may_do_anything_as_a_user_whose_account_is_disabled() {
+    let permits = "@id(\"all\") permit (principal is User, action, resource is Application);";
+    let world = Folders::new().write("policies/more.cedar", permits).world(&[]);
+    let oleg = world.person("oleg").id;
+    let asked = question(user(&world, "oleg"), "View", application(&world));
+    let (subjects, resources) = (
+        question(json!({"type": "User"}), "View", application(&world)),
+        question(user(&world, "oleg"), "View", json!({"type": "Application"})),
+    );
+    for is_disabled in [false, true, false] {
+        if is_disabled {
+            world.app.accounts.disable_user(&Actor::console(), oleg).unwrap();
+        } else {
+            world.app.accounts.enable_user(&Actor::console(), oleg).unwrap();
+        }
+        assert_eq!(decision(&world, &asked), !is_disabled);
+        assert_eq!(found(&world, SEARCH_SUBJECT, &subjects).contains(&oleg.to_string()), !is_disabled);
+        assert_eq!(found(&world, SEARCH_RESOURCE, &resources).is_empty(), is_disabled);
+        assert_eq!(found(&world, SEARCH_ACTION, &asked).is_empty(), is_disabled);
+    }
+}

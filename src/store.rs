@@ -11,7 +11,7 @@ mod read;
 pub mod sqlite;
 mod transaction;
 
-pub use read::{ApplicationStanding, EventFilter, OrganizationStanding, Read, StoredEvent};
+pub use read::{ApplicationStanding, EventFilter, OrganizationStanding, Read, StoredEvent, UsableKey};
 pub use transaction::{
     Transaction, WriteAccounts, WriteApplications, WriteCredentials, WriteMail, WriteOrganizations, WritePolicies,
     WriteSecondFactors, WriteSignIn,

@@ -14,7 +14,7 @@ const COUNT: usize = 10_000;
 /// Questions before the first round where there are more keys than the caches hold, so that these are as they stay.
 const WARM_UP: usize = 200_000;
 /// What the caches hold by default.
-const CACHED: usize = 100_000;
+const CACHED: usize = 200_000;
 
 /// Who asks, measured at one number of keys.
 struct Mix {

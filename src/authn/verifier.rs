@@ -12,9 +12,9 @@ use super::token::has_begun;
 use super::uses::Uses;
 use crate::cache::{Cache, Quick, Stamp, Versions};
 use crate::http::percent::header_value;
-use crate::model::{ApiKey, ApiKeyId, Change, CredentialKind, SessionId, Timestamp, User, UserId};
+use crate::model::{ApiKeyId, Change, CredentialKind, SessionId, Timestamp, User, UserId};
 use crate::secret::Digest;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, UsableKey};
 use crate::telemetry::AskerRecord;
 
 /// How long a key that does not exist is remembered as such.
@@ -272,7 +272,7 @@ impl Verifier {
             return Err(Refused.into());
         };
         let stamp = self.versions.stamp(before, [Change::ApiKey(digest), Change::User(user.id)]);
-        let ApiKey { id, scopes, created_at, expires_at, last_used_at, .. } = key;
+        let UsableKey { id, scopes, created_at, expires_at, last_used_at } = key;
         let credential = Credential::ApiKey { id, scopes };
         let used_at = AtomicI64::new(last_used_at.map_or(i64::MIN, Timestamp::as_micros));
         let prepared = Prepared::of(&user, &credential);

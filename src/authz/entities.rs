@@ -109,14 +109,14 @@ impl Builder<'_> {
         let mut teams = HashSet::new();
         match (facts, resource) {
             (Facts::Application(Some(known)), _) => {
-                let organization = uids::organization(self.own, known.organization.organization.id);
+                let organization = uids::organization(self.own, known.organization.id);
                 entities.push(self.application(uid.clone(), known, &organization));
                 entities.extend(self.organization_of_application(organization, &known.organization));
                 self.join_teams(known, &mut teams);
             }
             (Facts::Device(Some(known)), _) => {
-                let organization = uids::organization(self.own, known.organization.organization.id);
-                let application = uids::application(self.own, known.application.id);
+                let organization = uids::organization(self.own, known.organization.id);
+                let application = uids::application(self.own, known.id);
                 entities.push(self.device(uid.clone(), known, &application, &organization));
                 if self.reads.reach(Attribute::Application) {
                     entities.push(self.application(application, known, &organization));
@@ -152,11 +152,10 @@ impl Builder<'_> {
     }
 
     fn application(&self, uid: EntityUID, facts: &ApplicationFacts, organization: &EntityUID) -> Entity {
-        let ApplicationFacts { application, .. } = facts;
         let more = [
             self.attribute(Attribute::Organization, || organization.clone().into()),
-            self.attribute(Attribute::Owner, || uids::user(self.own, application.owner).into()),
-            self.attribute(Attribute::Type, || text(application.application_type.as_str())),
+            self.attribute(Attribute::Owner, || uids::user(self.own, facts.owner).into()),
+            self.attribute(Attribute::Type, || text(facts.application_type.as_str())),
         ];
         let attributes = self.teams_of(facts).chain(more.into_iter().flatten());
         entity(uid, attributes, HashSet::from([organization.clone()]), HashSet::new())
@@ -179,10 +178,10 @@ impl Builder<'_> {
     }
 
     fn organization(&self, uid: EntityUID, facts: &OrganizationFacts) -> Entity {
-        let administrators = || team(self.own, facts.organization.id.as_bytes(), Role::Administrator).into();
+        let administrators = || team(self.own, facts.id.as_bytes(), Role::Administrator).into();
         let attributes = [
             self.attribute(Attribute::Administrators, administrators),
-            self.attribute(Attribute::Plan, || text(facts.organization.plan.as_str())),
+            self.attribute(Attribute::Plan, || text(facts.plan.as_str())),
         ];
         self.entity(uid, attributes)
     }
@@ -202,18 +201,18 @@ impl Builder<'_> {
     /// The teams that the subject is in, as far as the application and its organization know.
     fn join_teams(&self, facts: &ApplicationFacts, teams: &mut HashSet<EntityUID>) {
         self.join_administration(&facts.organization, teams);
-        teams.extend(facts.role.map(|role| team(self.own, facts.application.id.as_bytes(), role)));
+        teams.extend(facts.role.map(|role| team(self.own, facts.id.as_bytes(), role)));
     }
 
     fn join_administration(&self, facts: &OrganizationFacts, teams: &mut HashSet<EntityUID>) {
         if facts.is_administrator {
-            teams.insert(team(self.own, facts.organization.id.as_bytes(), Role::Administrator));
+            teams.insert(team(self.own, facts.id.as_bytes(), Role::Administrator));
         }
     }
 
     fn teams_of(&self, facts: &ApplicationFacts) -> impl Iterator<Item = Pair> {
         Role::ALL.into_iter().filter_map(|role| {
-            let value = || team(self.own, facts.application.id.as_bytes(), role).into();
+            let value = || team(self.own, facts.id.as_bytes(), role).into();
             self.attribute(Attribute::team(role), value)
         })
     }

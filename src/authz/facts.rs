@@ -13,7 +13,7 @@ pub(super) enum Facts {
     /// With the facts of the application that the device is registered with.
     Device(Option<ApplicationFacts>),
     Organization(Option<OrganizationFacts>),
-    User(Option<User>),
+    User(Option<Box<User>>),
     Nothing,
 }
 
@@ -41,7 +41,7 @@ impl Facts {
 
     /// The facts of somebody who had this role, if a role can be had on the resource.
     pub(super) fn with_role(&self, role: Role) -> Option<Self> {
-        let with = |facts: &ApplicationFacts| ApplicationFacts { role: Some(role), ..facts.clone() };
+        let with = |facts: &ApplicationFacts| ApplicationFacts { role: Some(role), ..*facts };
         match self {
             Self::Application(Some(facts)) => Some(Self::Application(Some(with(facts)))),
             Self::Device(Some(facts)) => Some(Self::Device(Some(with(facts)))),
@@ -51,11 +51,11 @@ impl Facts {
 
     /// The same for somebody who has no role and administers nothing.
     fn of_nobody(&self) -> Self {
-        let organization = |facts: &OrganizationFacts| OrganizationFacts { is_administrator: false, ..facts.clone() };
+        let organization = |facts: &OrganizationFacts| OrganizationFacts { is_administrator: false, ..*facts };
         let application = |facts: &ApplicationFacts| ApplicationFacts {
             role: None,
             organization: organization(&facts.organization),
-            ..facts.clone()
+            ..*facts
         };
         match self {
             Self::Application(Some(facts)) => Self::Application(Some(application(facts))),
@@ -75,7 +75,9 @@ impl Facts {
         resource: &Resource,
     ) -> Self {
         match (subject, resource) {
-            (Subject::User { user, .. }, Resource::User(id)) if user.id == *id => Self::User(Some((*user).clone())),
+            (Subject::User { user, .. }, Resource::User(id)) if user.id == *id => {
+                Self::User(Some(Box::new((*user).clone())))
+            }
             _ if resource == on && user == subject.user_id() => self.clone(),
             _ if resource == on => self.of_nobody(),
             (_, Resource::Application(_)) => Self::Application(None),
@@ -92,7 +94,7 @@ impl Facts {
             Resource::Application(id) => Self::Application(store.application_standing(id, user)?),
             Resource::Device(id) => Self::Device(store.device_standing(id, user)?),
             Resource::Organization(id) => Self::Organization(store.organization_standing(id, user)?),
-            Resource::User(id) => Self::User(store.user(id)?),
+            Resource::User(id) => Self::User(store.user(id)?.map(Box::new)),
             Resource::Installation | Resource::Unregistered { .. } => Self::Nothing,
         })
     }
@@ -114,7 +116,7 @@ impl Facts {
             _ => (false, None),
         };
         let found = standing.map(|standing| {
-            let (id, organization) = (standing.application.id, standing.organization.organization.id);
+            let (id, organization) = (standing.id, standing.organization.id);
             let application = of_device.then_some(Change::Application(id));
             [application, Some(Change::Organization(organization)), user.map(|user| Change::Membership(user, id))]
         });
@@ -125,28 +127,16 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        Application, ApplicationId, ApplicationType, DeviceId, Name, Organization, OrganizationId, Plan, Timestamp,
-    };
+    use crate::model::{ApplicationId, ApplicationType, DeviceId, OrganizationId, Plan, Timestamp};
 
     const NOW: Timestamp = Timestamp::from_secs(1_764_000_000);
 
     fn standing(id: ApplicationId, organization: OrganizationId) -> ApplicationFacts {
-        let name = Name::parse("a").unwrap();
-        let (owner, created_at) = (UserId::generate(NOW), NOW);
         ApplicationFacts {
-            application: Application {
-                id,
-                name: name.clone(),
-                application_type: ApplicationType::Standard,
-                organization,
-                owner,
-                created_at,
-            },
-            organization: OrganizationFacts {
-                organization: Organization { id: organization, name, plan: Plan::Free, personal_to: None, created_at },
-                is_administrator: false,
-            },
+            id,
+            application_type: ApplicationType::Standard,
+            owner: UserId::generate(NOW),
+            organization: OrganizationFacts { id: organization, plan: Plan::Free, is_administrator: false },
             role: None,
         }
     }
@@ -185,7 +175,7 @@ mod tests {
             Change::Organization(organization),
             Change::Membership(user, application),
         ];
-        let known = Facts::Application(Some(standing.clone()));
+        let known = Facts::Application(Some(standing));
         assert_eq!(all(known.clone(), Some(user), Resource::Application(application)), of_application);
         assert_eq!(all(known, None, Resource::Application(application)), of_application[..2]);
         let of_device: Vec<_> = [Change::Device(device)].into_iter().chain(of_application).collect();

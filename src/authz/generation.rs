@@ -15,6 +15,7 @@ mod proofs;
 mod restore;
 mod schema;
 mod steady;
+mod validation;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -222,4 +222,4 @@ impl<'a> Answer<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -11,15 +11,25 @@ pub(super) static SECTION: Section = Section {
 
 const ENTRIES: Shape = Shape::Number(0..=100_000_000);
 const DEFAULT: Option<&str> = Some("100000");
+/// Of what there may be as many as keys.
+const DEFAULT_OF_MANY: Option<&str> = Some("200000");
 
-static CREDENTIALS: Key =
-    Key { name: "cache.credentials", shape: ENTRIES, default: DEFAULT, doc: "Credentials that were verified." };
+static CREDENTIALS: Key = Key {
+    name: "cache.credentials",
+    shape: ENTRIES,
+    default: DEFAULT_OF_MANY,
+    doc: "Credentials that were verified: as many as are in use, at about 700 bytes each.",
+};
 
 static UNKNOWN_KEYS: Key =
     Key { name: "cache.unknown_keys", shape: ENTRIES, default: DEFAULT, doc: "API keys that do not exist." };
 
-static STANDINGS: Key =
-    Key { name: "cache.standings", shape: ENTRIES, default: DEFAULT, doc: "Users with their roles on an application." };
+static STANDINGS: Key = Key {
+    name: "cache.standings",
+    shape: ENTRIES,
+    default: DEFAULT_OF_MANY,
+    doc: "Users with their roles on an application: at about 250 bytes each.",
+};
 
 static DECISIONS: Key =
     Key { name: "cache.decisions", shape: ENTRIES, default: DEFAULT, doc: "Decisions of the policies in force." };

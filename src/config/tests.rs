@@ -34,7 +34,7 @@ fn the_defaults_are_good() {
     assert!(config.portal.return_hosts.is_empty());
     assert!(config.store.key.is_none());
     assert_eq!(config.session.ttl.as_secs(), 604_800);
-    assert_eq!(config.cache.decisions, 100_000);
+    assert_eq!((config.cache.credentials, config.cache.decisions), (200_000, 100_000));
     assert_eq!(config.log.decisions, DecisionTarget::Stderr);
     assert_eq!((config.policy.shadow, config.log.shadow), (None, DecisionTarget::Stderr));
 }

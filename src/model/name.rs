@@ -23,8 +23,9 @@ pub enum NameError {
 /// A username, as its owner wrote it, with the canonical form by which it is found (NFKC, lower case).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Username {
-    text: String,
-    canonical: String,
+    text: Box<str>,
+    /// None where it is the same: so it is for most, and there are many.
+    canonical: Option<Box<str>>,
 }
 
 impl Username {
@@ -38,7 +39,11 @@ impl Username {
             && canonical.chars().all(allowed)
             && edge(canonical.chars().next())
             && edge(canonical.chars().next_back());
-        if good { Ok(Self { text, canonical }) } else { Err(NameError::Username) }
+        if good {
+            Ok(Self { canonical: unless_same(canonical, &text), text: text.into() })
+        } else {
+            Err(NameError::Username)
+        }
     }
 
     /// The username as its owner wrote it, in NFKC.
@@ -48,15 +53,16 @@ impl Username {
 
     /// The form that is unique and is looked up.
     pub fn canonical(&self) -> &str {
-        &self.canonical
+        self.canonical.as_deref().unwrap_or(&self.text)
     }
 }
 
 /// A mail address, as its owner wrote it, with the canonical form by which it is found (NFKC, lower case, `+tag` kept).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Email {
-    text: String,
-    canonical: String,
+    text: Box<str>,
+    /// None where it is the same: so it is for most, and there are many.
+    canonical: Option<Box<str>>,
 }
 
 impl Email {
@@ -80,7 +86,11 @@ impl Email {
             && !local.ends_with('.')
             && !local.contains("..")
             && domain.split('.').all(label);
-        if good { Ok(Self { text, canonical }) } else { Err(NameError::Email) }
+        if good {
+            Ok(Self { canonical: unless_same(canonical, &text), text: text.into() })
+        } else {
+            Err(NameError::Email)
+        }
     }
 
     /// The address as its owner wrote it, in NFKC.
@@ -90,7 +100,7 @@ impl Email {
 
     /// The form that is unique and is looked up.
     pub fn canonical(&self) -> &str {
-        &self.canonical
+        self.canonical.as_deref().unwrap_or(&self.text)
     }
 }
 
@@ -114,6 +124,10 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn unless_same(canonical: String, text: &str) -> Option<Box<str>> {
+    (canonical != text).then(|| canonical.into())
 }
 
 fn nfkc(text: &str) -> String {

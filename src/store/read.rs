@@ -2,9 +2,9 @@
 
 use super::StoreError;
 use crate::model::{
-    ApiKey, ApiKeyId, Application, ApplicationId, Device, DeviceId, Email, EventId, Membership, Organization,
-    OrganizationId, PasswordReset, PolicyGeneration, QueuedMail, Role, SignUp, SigningKey, Throttle, Timestamp, Totp,
-    User, UserId, Username,
+    ApiKey, ApiKeyId, Application, ApplicationId, ApplicationType, Device, DeviceId, Email, EventId, Membership,
+    Organization, OrganizationId, PasswordReset, Plan, PolicyGeneration, QueuedMail, Role, SignUp, SigningKey,
+    Throttle, Timestamp, Totp, User, UserId, Username,
 };
 use crate::secret::{Digest, PasswordHash, Sealed};
 
@@ -93,7 +93,7 @@ pub trait Read {
     ) -> Result<Vec<Device>, StoreError>;
 
     /// The API key with this digest, and whose it is: none of an account that is disabled.
-    fn credential_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, User)>, StoreError>;
+    fn credential_by_digest(&self, digest: &Digest) -> Result<Option<(UsableKey, User)>, StoreError>;
     /// The API key with this identifier.
     fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
     /// The API keys of an account.
@@ -131,20 +131,42 @@ pub trait Read {
     fn policy_generations(&self, before: Option<u64>, limit: u32) -> Result<Vec<PolicyGeneration>, StoreError>;
 }
 
-/// An organization and where a user stands towards it.
+/// What of an API key its use depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsableKey {
+    /// Its identifier.
+    pub id: ApiKeyId,
+    /// What it is narrowed to.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends, if ever.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, as far as that is written down.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// An organization and where a user stands towards it: what decisions are made from and nothing else, since that is read
+/// for many of them, and remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrganizationStanding {
-    /// The organization.
-    pub organization: Organization,
+    /// The organization's identifier.
+    pub id: OrganizationId,
+    /// Its plan.
+    pub plan: Plan,
     /// Whether the user administers it.
     pub is_administrator: bool,
 }
 
-/// An application, the organization that it belongs to, and where a user stands towards both.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The same of an application, and of the organization that it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApplicationStanding {
-    /// The application.
-    pub application: Application,
+    /// The application's identifier.
+    pub id: ApplicationId,
+    /// What it can do.
+    pub application_type: ApplicationType,
+    /// Who created it.
+    pub owner: UserId,
     /// Its organization.
     pub organization: OrganizationStanding,
     /// The user's role on the application.

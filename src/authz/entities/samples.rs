@@ -10,34 +10,21 @@ use crate::authz::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use crate::authz::question::{Circumstances, Credential, Resource, Subject};
 use crate::authz::reads::{ContextParts, Reads};
 use crate::model::{
-    Application, ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, Name, Organization, OrganizationId,
-    Plan, Role, Timestamp, User, UserId, Username,
+    ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, OrganizationId, Plan, Role, Timestamp, User,
+    UserId, Username,
 };
 
 /// Entities as they are built here, at least one of each type, registered and not: a schema must have room for them.
 pub(in crate::authz) fn samples() -> Vec<Entity> {
-    let (Some(user), Ok(name)) = (user(), Name::parse("thermostat")) else { return Vec::new() };
-    let (now, bytes) = (user.created_at, BYTES);
-    let organization = OrganizationFacts {
-        organization: Organization {
-            id: OrganizationId::from_bytes(bytes),
-            name: name.clone(),
-            plan: Plan::Free,
-            personal_to: None,
-            created_at: now,
-        },
-        is_administrator: true,
-    };
+    let Some(user) = user() else { return Vec::new() };
+    let bytes = BYTES;
+    let organization =
+        OrganizationFacts { id: OrganizationId::from_bytes(bytes), plan: Plan::Free, is_administrator: true };
     let application = ApplicationFacts {
-        application: Application {
-            id: ApplicationId::from_bytes(bytes),
-            name,
-            application_type: ApplicationType::Standard,
-            organization: organization.organization.id,
-            owner: user.id,
-            created_at: now,
-        },
-        organization: organization.clone(),
+        id: ApplicationId::from_bytes(bytes),
+        application_type: ApplicationType::Standard,
+        owner: user.id,
+        organization,
         role: Some(Role::Administrator),
     };
     let device = Resource::Device(DeviceId::from_bytes([2; 16]));
@@ -56,7 +43,7 @@ pub(in crate::authz) fn samples() -> Vec<Entity> {
         slice(&Subject::Console, &unregistered, &Facts::Application(None), types, Reads::EVERYTHING),
         slice(
             &Subject::Console,
-            &Resource::Organization(organization.organization.id),
+            &Resource::Organization(organization.id),
             &Facts::Organization(None),
             types,
             Reads::EVERYTHING,

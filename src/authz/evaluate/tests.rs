@@ -12,8 +12,8 @@ use crate::authz::generation::{self, Source};
 use crate::authz::question::Credential;
 use crate::authz::reads::Reads;
 use crate::model::{
-    Application, ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, Name, Organization, OrganizationId,
-    Plan, Role, Timestamp, User, UserId, Username,
+    ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, OrganizationId, Plan, Role, Timestamp, User,
+    UserId, Username,
 };
 use crate::secret::Digest;
 
@@ -72,28 +72,14 @@ fn user(id: [u8; 16]) -> User {
 }
 
 fn organization(plan: Plan, is_administrator: bool) -> OrganizationFacts {
-    OrganizationFacts {
-        organization: Organization {
-            id: OrganizationId::from_bytes(ID),
-            name: Name::parse("acme").unwrap(),
-            plan,
-            personal_to: None,
-            created_at: NOW,
-        },
-        is_administrator,
-    }
+    OrganizationFacts { id: OrganizationId::from_bytes(ID), plan, is_administrator }
 }
 
 fn application(plan: Plan, role: Option<Role>) -> ApplicationFacts {
     ApplicationFacts {
-        application: Application {
-            id: ApplicationId::from_bytes(ID),
-            name: Name::parse("thermostat").unwrap(),
-            application_type: ApplicationType::Standard,
-            organization: OrganizationId::from_bytes(ID),
-            owner: UserId::from_bytes(ID),
-            created_at: NOW,
-        },
+        id: ApplicationId::from_bytes(ID),
+        application_type: ApplicationType::Standard,
+        owner: UserId::from_bytes(ID),
         organization: organization(plan, role.is_none()),
         role,
     }
@@ -118,8 +104,8 @@ fn resources() -> Vec<(Resource, Facts)> {
             Facts::Organization(Some(organization(Plan::Paid, true))),
         ),
         (Resource::Organization(OrganizationId::from_bytes(ID)), Facts::Organization(None)),
-        (Resource::User(UserId::from_bytes(ID)), Facts::User(Some(user(ID)))),
-        (Resource::User(UserId::from_bytes([8; 16])), Facts::User(Some(user([8; 16])))),
+        (Resource::User(UserId::from_bytes(ID)), Facts::User(Some(user(ID).into()))),
+        (Resource::User(UserId::from_bytes([8; 16])), Facts::User(Some(user([8; 16]).into()))),
         (Resource::User(UserId::from_bytes([9; 16])), Facts::User(None)),
         (Resource::Installation, Facts::Nothing),
         (unregistered("Installation", "other"), Facts::Nothing),

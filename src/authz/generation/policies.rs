@@ -11,6 +11,7 @@ use miette::Diagnostic;
 
 use super::depth;
 use super::files::{Files, SourceFile};
+use super::validation::Glance;
 use crate::authz::problem::Problem;
 
 /// Policies that are in order by themselves, and where each was found.
@@ -112,9 +113,16 @@ impl<'a> Parsed<'a> {
         problems: &mut Vec<Problem>,
     ) -> (PolicySet, HashMap<PolicyId, Arc<str>>) {
         let policies: Vec<&Policy> = self.set.policies().collect();
-        let validator = Validator::new(schema.clone());
-        // Each policy is validated by itself, which takes most of the time of loading.
-        let found = in_parallel(&policies, 64, |policies| {
+        let (glance, validator) = (Glance::new(schema.as_ref()), Validator::new(schema.clone()));
+        // Each policy is validated by itself, which takes most of the time of loading. Cedar says what is wrong.
+        let doubtful = in_parallel(&policies, 64, |policies| {
+            let in_doubt = |policy: &&&Policy| {
+                let policy: &cedar_policy_core::ast::Policy = (**policy).as_ref();
+                !glance.is_beyond_doubt(policy.template())
+            };
+            policies.iter().filter(in_doubt).copied().collect()
+        });
+        let found = in_parallel(&doubtful, 64, |policies| {
             match PolicySet::from_policies(policies.iter().map(|policy| (*policy).clone())) {
                 Ok(set) => self.found(&validator, &set),
                 Err(error) => vec![Problem::with("policies", error)],

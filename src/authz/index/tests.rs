@@ -1,4 +1,4 @@
-mod world;
+pub(in crate::authz) mod world;
 
 use cedar_policy::{Authorizer, EntityUid, PolicyId, Request, Template, ValidationMode, Validator};
 use proptest::prelude::*;

@@ -56,7 +56,7 @@ impl<'g> Gathering<'g> {
             && let Ok(id) = AsRef::<str>::as_ref(principal.eid()).parse::<UserId>()
             && let Facts::User(Some(known)) = &*load(None, &Resource::User(id))?
         {
-            user = Some(known.clone());
+            user = Some((**known).clone());
         }
         Ok(Self {
             generation,

@@ -1,8 +1,8 @@
 //! Of which kind a question is, and what is distinguished within a kind.
 
-use crate::authz::facts::Facts;
+use crate::authz::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use crate::authz::question::{Credential, Resource, Subject};
-use crate::model::{Application, ApplicationType, CredentialKind, Organization, Plan, Role, User};
+use crate::model::{ApplicationType, CredentialKind, Plan, Role, User};
 
 /// Questions with the same kinds of subject and resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -262,17 +262,17 @@ fn credential<'a>(subject: &Subject<'a>) -> Option<Credential<'a>> {
     }
 }
 
-fn application(facts: &Facts) -> Option<&Application> {
+fn application(facts: &Facts) -> Option<&ApplicationFacts> {
     match facts {
-        Facts::Application(Some(facts)) | Facts::Device(Some(facts)) => Some(&facts.application),
+        Facts::Application(Some(facts)) | Facts::Device(Some(facts)) => Some(facts),
         _ => None,
     }
 }
 
-fn organization(facts: &Facts) -> Option<&Organization> {
+fn organization(facts: &Facts) -> Option<&OrganizationFacts> {
     match facts {
-        Facts::Application(Some(facts)) | Facts::Device(Some(facts)) => Some(&facts.organization.organization),
-        Facts::Organization(Some(facts)) => Some(&facts.organization),
+        Facts::Application(Some(facts)) | Facts::Device(Some(facts)) => Some(&facts.organization),
+        Facts::Organization(Some(facts)) => Some(facts),
         _ => None,
     }
 }

@@ -15,9 +15,7 @@ use crate::authz::entities::{self, Types};
 use crate::authz::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use crate::authz::question::{Circumstances, Credential, Resource, Subject};
 use crate::authz::reads::{ContextParts, Reads};
-use crate::model::{
-    Application, ApplicationId, DeviceId, Email, Name, Organization, OrganizationId, Timestamp, User, UserId, Username,
-};
+use crate::model::{ApplicationId, DeviceId, Email, OrganizationId, Timestamp, User, UserId, Username};
 use crate::secret::Digest;
 
 /// A question of a class, in one of its states, of which so much is known.
@@ -127,7 +125,7 @@ impl Sample {
             }
             (Kind::User, Standing::Unregistered) => (Resource::User(OTHER), Facts::User(None)),
             (Kind::User, Standing::Own) => (Resource::User(SUBJECT), Facts::User(None)),
-            (Kind::User, Standing::Registered { .. }) => (Resource::User(OTHER), Facts::User(Some(other))),
+            (Kind::User, Standing::Registered { .. }) => (Resource::User(OTHER), Facts::User(Some(other.into()))),
             (Kind::Installation, _) => (Resource::Installation, Facts::Nothing),
         })
     }
@@ -135,23 +133,15 @@ impl Sample {
     fn application(&self, id: ApplicationId, organization: OrganizationId) -> Option<ApplicationFacts> {
         let Standing::Registered { role, .. } = self.state.standing else { return None };
         let owner = if self.value(Dimension::Owner) == Some(1) { SUBJECT } else { OTHER };
-        let application = Application {
-            id,
-            name: Name::parse("sample").ok()?,
-            application_type: *Dimension::APPLICATION_TYPES.get(self.value(Dimension::ApplicationType).unwrap_or(0))?,
-            organization,
-            owner,
-            created_at: NOW,
-        };
-        Some(ApplicationFacts { application, organization: self.organization(organization)?, role })
+        let application_type =
+            *Dimension::APPLICATION_TYPES.get(self.value(Dimension::ApplicationType).unwrap_or(0))?;
+        Some(ApplicationFacts { id, application_type, owner, organization: self.organization(organization)?, role })
     }
 
     fn organization(&self, id: OrganizationId) -> Option<OrganizationFacts> {
         let Standing::Registered { administers, .. } = self.state.standing else { return None };
         let plan = *Dimension::PLANS.get(self.value(Dimension::Plan).unwrap_or(0))?;
-        let organization =
-            Organization { id, name: Name::parse("sample").ok()?, plan, personal_to: None, created_at: NOW };
-        Some(OrganizationFacts { organization, is_administrator: administers })
+        Some(OrganizationFacts { id, plan, is_administrator: administers })
     }
 
     /// The entity, with all attributes unknown that neither belong to the structure nor are known.

@@ -269,7 +269,7 @@ fn what_a_policy_needs_to_know_is_split_and_what_only_the_question_tells_is_left
 
     let plan = by("principal in resource.operators && resource.organization.plan == \"paid\"");
     assert_eq!(tabled(&plan, |_| {}), allowed(true));
-    assert_eq!(tabled(&plan, |world| application(world).organization.organization.plan = Plan::Free), allowed(false));
+    assert_eq!(tabled(&plan, |world| application(world).organization.plan = Plan::Free), allowed(false));
 
     let second_factor = by("principal in resource.operators && context.credential.mfa");
     assert_eq!(tabled(&second_factor, |_| {}), allowed(false));

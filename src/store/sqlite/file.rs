@@ -14,8 +14,9 @@ use crate::store::{StoreError, migrations};
 
 /// How long a connection waits for one that is in its way.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much of the file a reading connection maps into memory.
-const MMAP_BYTES: i64 = 256 << 20;
+/// How much of the file a reading connection maps into memory: the most that SQLite takes. What is mapped is the system's
+/// cache of the file and no copy of it, and is given back when memory is short.
+const MMAP_BYTES: i64 = 0x7fff_0000;
 /// How large the log is left after a checkpoint.
 const LOG_BYTES: i64 = 64 << 20;
 /// More than there are different statements.

@@ -9,7 +9,7 @@ use super::rows::{self, all, one};
 use super::rows::{
     api_key_columns, application_columns, application_standing_columns, device_columns, mail_columns,
     membership_columns, organization_columns, organization_standing_columns, password_reset_columns, sign_up_columns,
-    totp_columns, user_columns,
+    totp_columns, usable_key_columns, user_columns,
 };
 use super::values::Flag;
 use crate::model::{
@@ -18,7 +18,7 @@ use crate::model::{
     Username,
 };
 use crate::secret::{Digest, PasswordHash, Sealed};
-use crate::store::{ApplicationStanding, EventFilter, OrganizationStanding, Read, StoreError, StoredEvent};
+use crate::store::{ApplicationStanding, EventFilter, OrganizationStanding, Read, StoreError, StoredEvent, UsableKey};
 
 /// Something that has a connection to ask: the store lends one for each question, a transaction has its own.
 pub(super) trait Connected {
@@ -237,10 +237,10 @@ impl<C: Connected> Read for C {
         self.with(|connection| all(connection, SQL, params![application, after, limit], rows::device))
     }
 
-    fn credential_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, User)>, StoreError> {
+    fn credential_by_digest(&self, digest: &Digest) -> Result<Option<(UsableKey, User)>, StoreError> {
         self.with(|connection| {
             one(connection, CREDENTIAL_BY_DIGEST, [digest], |columns| {
-                Ok((rows::api_key(columns)?, rows::user(columns)?))
+                Ok((rows::usable_key(columns)?, rows::user(columns)?))
             })
         })
     }
@@ -344,7 +344,7 @@ impl<C: Connected> Read for C {
 
 const CREDENTIAL_BY_DIGEST: &str = concat!(
     "SELECT ",
-    api_key_columns!(),
+    usable_key_columns!(),
     ", ",
     user_columns!(),
     " FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.digest = ?1 AND u.disabled_at IS NULL"

@@ -8,7 +8,7 @@ use crate::model::{
     ApiKey, Application, Device, Membership, Organization, PasswordReset, PolicyFile, PolicyGeneration, QueuedMail,
     SignUp, SigningKey, Throttle, Totp, User,
 };
-use crate::store::{ApplicationStanding, OrganizationStanding, StoreError, StoredEvent};
+use crate::store::{ApplicationStanding, OrganizationStanding, StoreError, StoredEvent, UsableKey};
 
 /// The columns of one row, taken one after the other.
 pub(super) struct Columns<'r> {
@@ -98,14 +98,14 @@ macro_rules! application_columns {
 /// With the administration joined as `r`.
 macro_rules! organization_standing_columns {
     () => {
-        concat!(organization_columns!(), ", r.user_id IS NOT NULL")
+        "o.id, o.plan, r.user_id IS NOT NULL"
     };
 }
 
 /// With the organization joined as `o`, its administration as `r`, and the membership as `m`.
 macro_rules! application_standing_columns {
     () => {
-        concat!(application_columns!(), ", ", organization_standing_columns!(), ", m.role")
+        concat!("a.id, a.application_type, a.owner_id, ", organization_standing_columns!(), ", m.role")
     };
 }
 
@@ -124,6 +124,12 @@ macro_rules! device_columns {
 macro_rules! api_key_columns {
     () => {
         "k.id, k.user_id, k.name, k.description, k.digest, k.prefix, k.scopes, k.created_at, k.expires_at, k.last_used_at"
+    };
+}
+
+macro_rules! usable_key_columns {
+    () => {
+        "k.id, k.scopes, k.created_at, k.expires_at, k.last_used_at"
     };
 }
 
@@ -161,7 +167,7 @@ macro_rules! event_columns {
 pub(super) use {
     api_key_columns, application_columns, application_standing_columns, device_columns, event_columns, mail_columns,
     membership_columns, organization_columns, organization_standing_columns, password_reset_columns, sign_up_columns,
-    totp_columns, user_columns,
+    totp_columns, usable_key_columns, user_columns,
 };
 
 pub(super) fn user(columns: &mut Columns<'_>) -> Result<User, StoreError> {
@@ -196,15 +202,15 @@ pub(super) fn application(columns: &mut Columns<'_>) -> Result<Application, Stor
     })
 }
 
-/// The organization's columns, then whether the user administers it.
 pub(super) fn organization_standing(columns: &mut Columns<'_>) -> Result<OrganizationStanding, StoreError> {
-    Ok(OrganizationStanding { organization: organization(columns)?, is_administrator: columns.take::<Flag>()?.0 })
+    Ok(OrganizationStanding { id: columns.take()?, plan: columns.take()?, is_administrator: columns.take::<Flag>()?.0 })
 }
 
-/// The application's columns, its organization's standing, then the user's role.
 pub(super) fn application_standing(columns: &mut Columns<'_>) -> Result<ApplicationStanding, StoreError> {
     Ok(ApplicationStanding {
-        application: application(columns)?,
+        id: columns.take()?,
+        application_type: columns.take()?,
+        owner: columns.take()?,
         organization: organization_standing(columns)?,
         role: columns.take()?,
     })
@@ -221,6 +227,16 @@ pub(super) fn membership(columns: &mut Columns<'_>) -> Result<Membership, StoreE
 
 pub(super) fn device(columns: &mut Columns<'_>) -> Result<Device, StoreError> {
     Ok(Device { id: columns.take()?, application: columns.take()?, name: columns.take()?, created_at: columns.take()? })
+}
+
+pub(super) fn usable_key(columns: &mut Columns<'_>) -> Result<UsableKey, StoreError> {
+    Ok(UsableKey {
+        id: columns.take()?,
+        scopes: columns.take::<TextList>()?.0,
+        created_at: columns.take()?,
+        expires_at: columns.take()?,
+        last_used_at: columns.take()?,
+    })
 }
 
 pub(super) fn api_key(columns: &mut Columns<'_>) -> Result<ApiKey, StoreError> {

@@ -9,6 +9,7 @@ use gatepost::secret::{Digest, PasswordHash, Sealed};
 use gatepost::store::sqlite::SqliteStore;
 use gatepost::store::{
     ApplicationStanding, Changes, EventFilter, OrganizationStanding, Read, Store, StoreError, StoredEvent, Transaction,
+    UsableKey,
 };
 
 /// A real store behind a door.
@@ -86,7 +87,7 @@ watched! {
     departures_of(user: UserId) -> Vec<ApplicationId>;
     device(id: DeviceId) -> Option<Device>;
     devices(application: ApplicationId, after: Option<DeviceId>, limit: u32) -> Vec<Device>;
-    credential_by_digest(digest: &Digest) -> Option<(ApiKey, User)>;
+    credential_by_digest(digest: &Digest) -> Option<(UsableKey, User)>;
     api_key(id: ApiKeyId) -> Option<ApiKey>;
     api_keys(user: UserId) -> Vec<ApiKey>;
     signing_keys() -> Vec<SigningKey>;

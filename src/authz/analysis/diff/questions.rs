@@ -6,8 +6,8 @@ use crate::authz::actions::Action;
 use crate::authz::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use crate::authz::question::{Circumstances, Credential, Resource, Subject};
 use crate::model::{
-    Application, ApplicationId, ApplicationType, COLUMNS, CredentialKind, DeviceId, Email, Name, Organization,
-    OrganizationId, Plan, Role, Timestamp, User, UserId, Username,
+    ApplicationId, ApplicationType, COLUMNS, CredentialKind, DeviceId, Email, OrganizationId, Plan, Role, Timestamp,
+    User, UserId, Username,
 };
 use crate::secret::Digest;
 
@@ -138,7 +138,7 @@ fn circumstances(action: &Action, facts: &Facts) -> Vec<(Vec<Trait>, Circumstanc
         return vec![(Vec::new(), untold)];
     }
     let owner = match facts {
-        Facts::Application(Some(known)) => Some(known.application.owner),
+        Facts::Application(Some(known)) => Some(known.owner),
         _ => None,
     };
     let member = Circumstances { member: Some(MEMBER), ..untold };
@@ -160,7 +160,6 @@ struct World {
     user: User,
     administrator: User,
     other: User,
-    name: Name,
 }
 
 impl World {
@@ -179,7 +178,6 @@ impl World {
             user: user(SUBJECT, "subject", false)?,
             administrator: user(SUBJECT, "subject", true)?,
             other: user(OTHER, "other", false)?,
-            name: Name::parse("sample").ok()?,
         })
     }
 
@@ -200,7 +198,7 @@ impl World {
             on(Resource::Application(APPLICATION), Facts::Application(None), false),
             on(Resource::Device(DEVICE), Facts::Device(None), false),
             on(Resource::Organization(ORGANIZATION), Facts::Organization(None), false),
-            on(Resource::User(OTHER), Facts::User(Some(self.other.clone())), true),
+            on(Resource::User(OTHER), Facts::User(Some(self.other.clone().into())), true),
             on(Resource::User(OTHER), Facts::User(None), false),
             Situation { traits: Vec::new(), ..on(Resource::Installation, Facts::Nothing, true) },
         ];
@@ -208,7 +206,7 @@ impl World {
             let with =
                 |situation: Situation| Situation { traits: [situation.traits, traits.clone()].concat(), ..situation };
             [
-                with(on(Resource::Application(APPLICATION), Facts::Application(Some(facts.clone())), true)),
+                with(on(Resource::Application(APPLICATION), Facts::Application(Some(facts)), true)),
                 with(on(Resource::Device(DEVICE), Facts::Device(Some(facts)), true)),
             ]
         });
@@ -227,14 +225,14 @@ impl World {
         self.add_users(
             &mut all,
             "the account's user",
-            &on(Resource::User(SUBJECT), Facts::User(Some(self.user.clone())), true),
+            &on(Resource::User(SUBJECT), Facts::User(Some(self.user.clone().into())), true),
         );
         let standings = Role::ALL.map(|role| (role.as_str(), Some(role), false, OTHER));
         let further =
             [("owner", Some(Role::Administrator), false, SUBJECT), ("organization's administrator", None, true, OTHER)];
         for (who, role, administers, owner) in standings.into_iter().chain(further) {
             for (facts, traits) in self.applications(role, administers, owner) {
-                let application = on(Resource::Application(APPLICATION), Facts::Application(Some(facts.clone())), true);
+                let application = on(Resource::Application(APPLICATION), Facts::Application(Some(facts)), true);
                 let device = on(Resource::Device(DEVICE), Facts::Device(Some(facts)), true);
                 for situation in [application, device] {
                     let traits = [situation.traits.clone(), traits.clone()].concat();
@@ -280,15 +278,8 @@ impl World {
         let plans = [(Plan::Free, "free"), (Plan::Paid, "paid")];
         let all = types.into_iter().flat_map(|(application_type, type_name)| {
             plans.map(|(plan, plan_name)| {
-                let application = Application {
-                    id: APPLICATION,
-                    name: self.name.clone(),
-                    application_type,
-                    organization: ORGANIZATION,
-                    owner,
-                    created_at: NOW,
-                };
-                let facts = ApplicationFacts { application, organization: self.organization(plan, administers), role };
+                let organization = self.organization(plan, administers);
+                let facts = ApplicationFacts { id: APPLICATION, application_type, owner, organization, role };
                 (facts, vec![("type", type_name), ("plan", plan_name)])
             })
         });
@@ -302,8 +293,6 @@ impl World {
     }
 
     fn organization(&self, plan: Plan, is_administrator: bool) -> OrganizationFacts {
-        let organization =
-            Organization { id: ORGANIZATION, name: self.name.clone(), plan, personal_to: None, created_at: NOW };
-        OrganizationFacts { organization, is_administrator }
+        OrganizationFacts { id: ORGANIZATION, plan, is_administrator }
     }
 }

@@ -15,8 +15,8 @@ use crate::authz::generation::Generation;
 use crate::authz::question::{Circumstances, Credential, Resource, Subject};
 use crate::authz::reads::ContextParts;
 use crate::model::{
-    Application, ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, Name, Organization, OrganizationId,
-    Plan, Role, Timestamp, User, UserId, Username,
+    ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, OrganizationId, Plan, Role, Timestamp, User,
+    UserId, Username,
 };
 use crate::secret::Digest;
 use crate::store::StoreError;
@@ -182,17 +182,17 @@ impl Thing<'_> {
         let registered = self.is_registered;
         Some(match (self.entity_type, self.id) {
             ("Application", None) => {
-                (Resource::Application(APPLICATION), Facts::Application(self.application(standing, registered)?))
+                (Resource::Application(APPLICATION), Facts::Application(self.application(standing, registered)))
             }
-            ("Device", None) => (Resource::Device(DEVICE), Facts::Device(self.application(standing, registered)?)),
+            ("Device", None) => (Resource::Device(DEVICE), Facts::Device(self.application(standing, registered))),
             ("Organization", None) => {
-                let facts = if registered { Some(self.organization(standing)?) } else { None };
+                let facts = registered.then(|| self.organization(standing));
                 (Resource::Organization(ORGANIZATION), Facts::Organization(facts))
             }
             ("User", None) => {
                 let id = if self.is_own { SUBJECT } else { OTHER };
                 let other = if registered { Some(user_with(id, "other", "other@example.com", false)?) } else { None };
-                (Resource::User(id), Facts::User(other))
+                (Resource::User(id), Facts::User(other.map(Box::new)))
             }
             ("Installation", None) => (Resource::Installation, Facts::Nothing),
             (entity_type, id) => {
@@ -202,29 +202,17 @@ impl Thing<'_> {
         })
     }
 
-    fn application(&self, standing: Standing, registered: bool) -> Option<Option<ApplicationFacts>> {
-        if !registered {
-            return Some(None);
-        }
-        let application = Application {
+    fn application(&self, standing: Standing, registered: bool) -> Option<ApplicationFacts> {
+        registered.then(|| ApplicationFacts {
             id: APPLICATION,
-            name: Name::parse("test").ok()?,
             application_type: self.application_type,
-            organization: ORGANIZATION,
             owner: if standing.is_owner { SUBJECT } else { OTHER },
-            created_at: Timestamp::from_secs(0),
-        };
-        Some(Some(ApplicationFacts { application, organization: self.organization(standing)?, role: standing.role }))
+            organization: self.organization(standing),
+            role: standing.role,
+        })
     }
 
-    fn organization(&self, standing: Standing) -> Option<OrganizationFacts> {
-        let organization = Organization {
-            id: ORGANIZATION,
-            name: Name::parse("test").ok()?,
-            plan: self.plan,
-            personal_to: None,
-            created_at: Timestamp::from_secs(0),
-        };
-        Some(OrganizationFacts { organization, is_administrator: standing.administers_organization })
+    fn organization(&self, standing: Standing) -> OrganizationFacts {
+        OrganizationFacts { id: ORGANIZATION, plan: self.plan, is_administrator: standing.administers_organization }
     }
 }

@@ -89,7 +89,7 @@ fn person(number: usize) -> User {
 fn organization_facts(id: OrganizationId, user: Option<UserId>) -> OrganizationFacts {
     let is_first = id.as_bytes() == &APPLICATIONS[0].organization;
     let mut facts = organization(if is_first { Plan::Paid } else { Plan::Free }, false);
-    facts.organization.id = id;
+    facts.id = id;
     facts.is_administrator = is_first && user == Some(UserId::from_bytes(USERS[0]));
     facts
 }
@@ -97,10 +97,9 @@ fn organization_facts(id: OrganizationId, user: Option<UserId>) -> OrganizationF
 fn application_facts(id: &[u8; 16], user: Option<UserId>) -> Option<ApplicationFacts> {
     let Known { organization: of, owner, roles, .. } = APPLICATIONS.iter().find(|known| known.id == *id)?;
     let mut facts = application(Plan::Paid, None);
-    facts.application.id = ApplicationId::from_bytes(*id);
-    facts.application.organization = OrganizationId::from_bytes(*of);
-    facts.application.owner = UserId::from_bytes(USERS[*owner]);
-    facts.organization = organization_facts(facts.application.organization, user);
+    facts.id = ApplicationId::from_bytes(*id);
+    facts.owner = UserId::from_bytes(USERS[*owner]);
+    facts.organization = organization_facts(OrganizationId::from_bytes(*of), user);
     facts.role = roles.iter().find(|(who, _)| user == Some(UserId::from_bytes(USERS[*who]))).map(|(_, role)| *role);
     Some(facts)
 }
@@ -114,7 +113,9 @@ fn load(user: Option<UserId>, resource: &Resource) -> Result<Arc<Facts>, StoreEr
             let is_known = APPLICATIONS.iter().any(|known| known.organization == *id.as_bytes());
             Facts::Organization(is_known.then(|| organization_facts(*id, user)))
         }
-        Resource::User(id) => Facts::User(USERS.iter().position(|known| known == id.as_bytes()).map(person)),
+        Resource::User(id) => {
+            Facts::User(USERS.iter().position(|known| known == id.as_bytes()).map(person).map(Box::new))
+        }
         Resource::Installation | Resource::Unregistered { .. } => Facts::Nothing,
     }))
 }

@@ -4,15 +4,15 @@ use cedar_policy::{Context, Entities, EntityUid, PolicySet, Request, Schema};
 use serde_json::{Value, json};
 
 /// Choices, made by numbers that are given: fewer and smaller numbers make simpler worlds, so failures shrink.
-pub(super) struct Dice(std::vec::IntoIter<u16>);
+pub(in crate::authz) struct Dice(std::vec::IntoIter<u16>);
 
 impl Dice {
-    pub(super) fn new(numbers: Vec<u16>) -> Self {
+    pub(in crate::authz) fn new(numbers: Vec<u16>) -> Self {
         Self(numbers.into_iter())
     }
 
     /// The same for each seed (Knuth's linear congruential generator).
-    pub(super) fn seeded(mut seed: u64) -> Self {
+    pub(in crate::authz) fn seeded(mut seed: u64) -> Self {
         let next = || {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (seed >> 48) as u16
@@ -49,18 +49,18 @@ const ACTION_GROUPS: [&str; 2] = ["Action::\"g\"", "Action::\"h\""];
 const UNKNOWN_ACTION: &str = "Action::\"unknown\"";
 
 /// What belongs together.
-pub(super) struct World {
-    pub(super) schema: Schema,
-    pub(super) text: String,
-    pub(super) policies: PolicySet,
-    pub(super) entities: Entities,
-    pub(super) requests: Vec<Request>,
+pub(in crate::authz) struct World {
+    pub(in crate::authz) schema: Schema,
+    pub(in crate::authz) text: String,
+    pub(in crate::authz) policies: PolicySet,
+    pub(in crate::authz) entities: Entities,
+    pub(in crate::authz) requests: Vec<Request>,
     /// Whether actions and entities are in what the schema says that they can be in, and nothing else.
-    pub(super) is_by_the_schema: bool,
+    pub(in crate::authz) is_by_the_schema: bool,
 }
 
 impl World {
-    pub(super) fn new(dice: &mut Dice) -> Self {
+    pub(in crate::authz) fn new(dice: &mut Dice) -> Self {
         let schema = schema(dice);
         let text: String = (0..1 + dice.below(12)).map(|at| policy(dice, at)).collect();
         let policies = with_ids(&text);

@@ -6,8 +6,8 @@ use proptest::sample::select;
 use crate::authz::facts::{ApplicationFacts, Facts, OrganizationFacts};
 use crate::authz::question::{Circumstances, Credential, Resource, Subject};
 use crate::model::{
-    Application, ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, Name, Organization, OrganizationId,
-    Plan, Role, Timestamp, User, UserId, Username,
+    ApplicationId, ApplicationType, CredentialKind, DeviceId, Email, OrganizationId, Plan, Role, Timestamp, User,
+    UserId, Username,
 };
 use crate::secret::Digest;
 
@@ -79,36 +79,28 @@ pub(super) fn worlds() -> impl Strategy<Value = World> {
         let (installation_administrator, is_anonymous, is_session, mfa, scopes) = who;
         let (kind, role, is_administrator, is_paid, is_standard, owns) = resource;
         let user = user(21, "ada", installation_administrator);
-        let organization = Organization {
+        let organization = OrganizationFacts {
             id: OrganizationId::from_bytes([22; 16]),
-            name: Name::parse("acme").unwrap(),
             plan: if is_paid { Plan::Paid } else { Plan::Free },
-            personal_to: None,
-            created_at: NOW,
+            is_administrator: is_administrator && !is_anonymous,
         };
-        let organization = OrganizationFacts { organization, is_administrator: is_administrator && !is_anonymous };
         let application = ApplicationFacts {
-            application: Application {
-                id: ApplicationId::from_bytes([23; 16]),
-                name: Name::parse("thermostat").unwrap(),
-                application_type: if is_standard { ApplicationType::Standard } else { ApplicationType::Starter },
-                organization: organization.organization.id,
-                owner: if owns { user.id } else { UserId::from_bytes([24; 16]) },
-                created_at: NOW,
-            },
-            organization: organization.clone(),
+            id: ApplicationId::from_bytes([23; 16]),
+            application_type: if is_standard { ApplicationType::Standard } else { ApplicationType::Starter },
+            owner: if owns { user.id } else { UserId::from_bytes([24; 16]) },
+            organization,
             role: role.filter(|_| !is_anonymous),
         };
         let other = self::user(25, "oleg", owns);
         let device = DeviceId::from_bytes([26; 16]);
         let (resource, facts) = match kind {
-            0 => (Resource::Application(application.application.id), Facts::Application(Some(application))),
+            0 => (Resource::Application(application.id), Facts::Application(Some(application))),
             1 => (Resource::Device(device), Facts::Device(Some(application))),
-            2 => (Resource::Organization(organization.organization.id), Facts::Organization(Some(organization))),
-            3 => (Resource::User(user.id), Facts::User(Some(user.clone()))),
-            4 => (Resource::User(other.id), Facts::User(Some(other))),
+            2 => (Resource::Organization(organization.id), Facts::Organization(Some(organization))),
+            3 => (Resource::User(user.id), Facts::User(Some(user.clone().into()))),
+            4 => (Resource::User(other.id), Facts::User(Some(other.into()))),
             5 => (Resource::Installation, Facts::Nothing),
-            6 => (Resource::Application(application.application.id), Facts::Application(None)),
+            6 => (Resource::Application(application.id), Facts::Application(None)),
             7 => (Resource::Device(device), Facts::Device(None)),
             _ => (Resource::from_parts("Device", "7"), Facts::Nothing),
         };
@@ -119,26 +111,12 @@ pub(super) fn worlds() -> impl Strategy<Value = World> {
 }
 
 pub(super) fn operator() -> World {
-    let organization = OrganizationFacts {
-        organization: Organization {
-            id: OrganizationId::from_bytes([22; 16]),
-            name: Name::parse("acme").unwrap(),
-            plan: Plan::Paid,
-            personal_to: None,
-            created_at: NOW,
-        },
-        is_administrator: false,
-    };
+    let id = OrganizationId::from_bytes([22; 16]);
     let application = ApplicationFacts {
-        application: Application {
-            id: ApplicationId::from_bytes([23; 16]),
-            name: Name::parse("thermostat").unwrap(),
-            application_type: ApplicationType::Standard,
-            organization: organization.organization.id,
-            owner: UserId::from_bytes([24; 16]),
-            created_at: NOW,
-        },
-        organization,
+        id: ApplicationId::from_bytes([23; 16]),
+        application_type: ApplicationType::Standard,
+        owner: UserId::from_bytes([24; 16]),
+        organization: OrganizationFacts { id, plan: Plan::Paid, is_administrator: false },
         role: Some(Role::Operator),
     };
     World {
@@ -147,7 +125,7 @@ pub(super) fn operator() -> World {
         kind: CredentialKind::Session,
         mfa: false,
         scopes: Vec::new(),
-        resource: Resource::Application(application.application.id),
+        resource: Resource::Application(application.id),
         facts: Facts::Application(Some(application)),
         client: false,
         method: "GET",

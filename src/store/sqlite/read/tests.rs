@@ -83,7 +83,9 @@ fn api_keys_are_found_by_digest_with_their_user() {
         transaction.insert_api_key(&api_key(1, 1))
     });
     let store = &sample.store;
-    assert_eq!(store.credential_by_digest(&Digest::of(&[1])).unwrap(), Some((api_key(1, 1), user(1).user)));
+    let ApiKey { id, scopes, created_at, expires_at, last_used_at, .. } = api_key(1, 1);
+    let usable = UsableKey { id, scopes, created_at, expires_at, last_used_at };
+    assert_eq!(store.credential_by_digest(&Digest::of(&[1])).unwrap(), Some((usable, user(1).user)));
     assert_eq!(store.credential_by_digest(&Digest::of(&[9])).unwrap(), None);
     assert_eq!(store.api_key(bare.id).unwrap(), Some(bare.clone()));
     assert_eq!(store.api_keys(USER).unwrap(), [api_key(1, 1), bare]);
@@ -108,15 +110,17 @@ fn standings_tell_where_somebody_stands() {
         (nobody, None, false),
         (None, None, false),
     ] {
-        let organization = OrganizationStanding { organization: organization(1), is_administrator };
-        let standing = ApplicationStanding { application: application(1), organization: organization.clone(), role };
-        assert_eq!(store.application_standing(APPLICATION, user).unwrap(), Some(standing.clone()), "{user:?}");
+        let (Organization { id, plan, .. }, known) = (self::organization(1), application(1));
+        let organization = OrganizationStanding { id, plan, is_administrator };
+        let Application { id, application_type, owner, .. } = known;
+        let standing = ApplicationStanding { id, application_type, owner, organization, role };
+        assert_eq!(store.application_standing(APPLICATION, user).unwrap(), Some(standing), "{user:?}");
         assert_eq!(store.device_standing(device(1).id, user).unwrap(), Some(standing), "{user:?}");
         assert_eq!(store.organization_standing(ORGANIZATION, user).unwrap(), Some(organization), "{user:?}");
     }
     // What somebody is elsewhere does not count.
     let elsewhere = store.application_standing(application(2).id, first).unwrap().unwrap();
-    assert_eq!((elsewhere.organization.organization.id, elsewhere.role), (other, None));
+    assert_eq!((elsewhere.organization.id, elsewhere.role), (other, None));
     assert!(!elsewhere.organization.is_administrator);
     let unknown = [9; 16];
     assert_eq!(store.application_standing(ApplicationId::from_bytes(unknown), first).unwrap(), None);

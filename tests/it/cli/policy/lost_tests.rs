@@ -10,7 +10,7 @@ use super::history::{in_force, serving};
 use crate::cli::program::{Program, Server};
 use crate::support::{send, until};
 
-const TEST: &str = "[[test]]\nname = \"shut\"\nwho = [\"anonymous\", \"nobody\"]\naction = \"View\"\non = \"Application\"\nexpect = \"deny\"\n";
+pub const TEST: &str = "[[test]]\nname = \"shut\"\nwho = [\"anonymous\", \"nobody\"]\naction = \"View\"\non = \"Application\"\nexpect = \"deny\"\n";
 const OWN: &str = "@id(\"own\") forbid (principal is Anonymous, action == Action::\"Push\", resource);\n";
 
 fn write(program: &Program, file: &str, text: &str) {

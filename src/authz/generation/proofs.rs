@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -28,6 +28,10 @@ pub struct Proofs {
     find: Box<dyn Fn() -> Option<PathBuf> + Send + Sync>,
     /// Becomes `true` when nothing more is to be proved.
     stop: watch::Sender<bool>,
+    /// How many proofs are being made.
+    running: Mutex<usize>,
+    /// One less is.
+    ended: Condvar,
     known: Mutex<Vec<Known>>,
     /// Whether it was said that there is no solver.
     is_said: AtomicBool,
@@ -44,6 +48,28 @@ struct Known {
     is_certain: bool,
 }
 
+/// A proof that is being made.
+struct Running<'a>(&'a Proofs);
+
+impl<'a> Running<'a> {
+    /// Nothing once no more is to be proved.
+    fn begin(proofs: &'a Proofs) -> Option<Self> {
+        let mut running = proofs.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if *proofs.stop.borrow() {
+            return None;
+        }
+        *running += 1;
+        Some(Self(proofs))
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        *self.0.running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.ended.notify_all();
+    }
+}
+
 impl Proofs {
     /// Proves as `prove` says, where the solver may take as long as `timeout` for each question.
     pub fn new(prove: Prove, timeout: Duration) -> Self {
@@ -52,6 +78,8 @@ impl Proofs {
             timeout,
             find: Box::new(Solver::installed),
             stop: watch::channel(false).0,
+            running: Mutex::default(),
+            ended: Condvar::new(),
             known: Mutex::default(),
             is_said: AtomicBool::new(false),
         }
@@ -70,6 +98,13 @@ impl Proofs {
     /// Ends a proof that is being made, and makes no other.
     pub fn stop(&self) {
         self.stopper()();
+    }
+
+    /// Waits until no proof is being made, so that no solver is left; false if that took longer than `patience`. Blocks.
+    pub fn have_ended_within(&self, patience: Duration) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = self.ended.wait_timeout_while(running, patience, |running| *running > 0);
+        !ended.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// What stops them, for whoever has not got them any more.
@@ -131,6 +166,11 @@ impl Proofs {
         if let Some(result) = self.known(&of) {
             return result;
         }
+        let interrupted = || {
+            let problem = Problem::with(&invariants::folder(source), "the proofs were interrupted: the program ends");
+            LoadError { problems: vec![problem] }
+        };
+        let _running = Running::begin(self).ok_or_else(interrupted)?;
         // The solver has a runtime of its own, which must not be within another one.
         let made = std::thread::scope(|scope| {
             let prover = || -> Result<Vec<Proved>, String> {
@@ -149,8 +189,7 @@ impl Proofs {
         };
         self.is_said.store(false, Ordering::Relaxed);
         if *self.stop.borrow() {
-            let problem = Problem::with(&invariants::folder(source), "the proofs were interrupted: the program ends");
-            return Err(LoadError { problems: vec![problem] });
+            return Err(interrupted());
         }
         self.judge(of, generation, &invariants, proved)
     }

@@ -84,8 +84,10 @@ fn a_candidate_that_is_being_proved_is_asked_and_the_program_ends_in_time() {
     let first = stands(&server, "proved", "")["candidate"].clone();
     solver.now("hangs");
     write(&program, AGAINST);
-    let told = stands(&server, "pending", "");
-    assert!(told["candidate"].is_string() && told["candidate"] != first, "{told}");
+    until(PATIENCE, "the other candidate", || {
+        let told = stands(&server, "pending", "")["candidate"].clone();
+        (told.is_string() && told != first).then_some(())
+    });
     let started = solver.started().len();
     until(PATIENCE, "the question that hangs", || (solver.started().len() >= started.max(3)).then_some(()));
     // Looks at the files, and whoever asks for one, do not wait for it.

@@ -15,7 +15,7 @@ use crate::model::{Role, UserId};
 use crate::store::{Read, StoreError};
 
 impl Engine {
-    /// The same with what held of the policies that decided, and what stood in the way of a permit: for explanations.
+    /// [`Engine::decide_in`] with what held of the policies that decided, and what stood in the way of a permit: for explanations.
     pub fn explain_in(
         &self,
         store: &dyn Read,
